@@ -58,12 +58,12 @@ def effect(
         progress("reading the cohort")
         cohort = read_cohort(study, events)
         elsewhere = None if policy is None else artifact.load(policy)
+        use_one_thread()
         # What takes seconds to import comes after what the user may have mistyped.
         from posology.workflows.effect_study import effect_study
         from posology.workflows.pooling.share import share_effects
         from posology.workflows.results import write_measurements
 
-        use_one_thread()
         result = effect_study(cohort, max_decisions, repeats, seed, progress, elsewhere)
     result = replace(result, records=read_flow(study))
     CONSOLE.print(result)

@@ -62,6 +62,7 @@ def evaluate(
 
     started = time.perf_counter()
     loaded, cohort = artifact.load(model), read_cohort(study, events)
+    use_one_thread()
     # What takes seconds to import comes after what the user may have mistyped.
     from posology.evaluation.gate.advantage import describe_gate
     from posology.evaluation.gate.requirement import GATE_CLOSED
@@ -70,7 +71,6 @@ def evaluate(
     from posology.workflows.pooling.share import share_evaluation
     from posology.workflows.results import write_measurements
 
-    use_one_thread()
     with_baselines = not gate if baselines is None else baselines
     with show_progress("evaluate") as progress:
         result = run(loaded, cohort, max_decisions, seed, progress, with_baselines)

@@ -75,12 +75,12 @@ def monitor(
     started = time.perf_counter()
     dates = _date(since, "--since"), _date(until, "--until")
     loaded = artifact.load(champion_or_model(model))
+    use_one_thread()
     # What takes seconds to import comes after what the user may have mistyped.
     from posology.workflows.monitoring.monitor import ALARM, MonitorSettings
     from posology.workflows.monitoring.monitor import monitor as run
     from posology.workflows.results import write_measurements
 
-    use_one_thread()
     settings = MonitorSettings(*dates, settle)
     with show_progress("monitor") as progress:
         if events is not None:

@@ -37,11 +37,11 @@ def pretrain(
     if out.exists():
         raise UserError(f"--out {out}: exists already; name a new file.")
     cohort = read_cohort(study, events)
+    use_one_thread()
     # What takes seconds to import comes after what the user may have mistyped.
     from posology.workflows.fit import pretrain as run
     from posology.workflows.results import write_measurements
 
-    use_one_thread()
     with show_progress("pretrain") as progress:
         result = run(cohort, recipe, epochs, seed, progress)
     CONSOLE.print(result, highlight=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -94,7 +95,15 @@ def show_stages(is_quiet: bool) -> Generator[ProgressCallback]:
 
 
 def use_one_thread() -> None:
-    """Limit torch to one thread: batches here are so small that more threads are slower."""
+    """Limit torch, OpenMP and BLAS to one thread, unless OMP_NUM_THREADS gives another number.
+
+    Batches here are so small that more threads are slower. On a busy machine they spin while they
+    wait for one another: effects of 500 patients then take minutes instead of 5 s.
+    """
     import torch
+    from threadpoolctl import threadpool_limits
 
     torch.set_num_threads(1)
+    if "OMP_NUM_THREADS" not in os.environ:
+        os.environ["OMP_NUM_THREADS"] = "1"  # read by libraries that are loaded later
+        threadpool_limits(1)  # those that are loaded already

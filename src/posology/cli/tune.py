@@ -41,12 +41,12 @@ def tune(
 
     started = time.perf_counter()
     cohort = read_cohort(study, events)
+    use_one_thread()
     # What takes seconds to import comes after what the user may have mistyped.
     from posology.learners.tune import Search
     from posology.workflows.results import write_measurements
     from posology.workflows.tune import tune as run
 
-    use_one_thread()
     with show_progress("tune") as progress:
         result = run(cohort, out, Search(trials, first_epochs, seed=seed), progress)
     CONSOLE.print(result, highlight=False)

@@ -62,6 +62,7 @@ def update(
     from posology.workflows.over_time.events import read_events
 
     table = read_events(events)
+    use_one_thread()
     # What takes seconds to import comes after what the user may have mistyped.
     from posology.evaluation.gate.requirement import GATE_CLOSED
     from posology.lifecycle.registry.changes import Author
@@ -69,7 +70,6 @@ def update(
     from posology.workflows.over_time.update import Learning, NewRecords, judge_again
     from posology.workflows.over_time.update import update as run
 
-    use_one_thread()
     if dry_run:
         preview = preview_update(model, table, judge)
         CONSOLE.print(preview, highlight=False)
