@@ -14,10 +14,12 @@ from posology.lifecycle.monitoring.monitor import (
     Monitor,
 )
 from posology.lifecycle.monitoring.scores import CONFIDENCE, LEVEL, RESIDUAL, SPREAD
-from posology.lifecycle.monitoring.verdict import MonitorMonth
+from posology.lifecycle.monitoring.verdict import MonitorMonth, Verdict
 
 MIN_CELL = 5
 """Smaller counts of patients are not shown."""
+MOST_NAMED = 4
+"""Changes that a sentence names, the strongest first."""
 HIDDEN = f"under {MIN_CELL}"
 
 WHAT_TO_DO = {
@@ -83,6 +85,14 @@ def shown_figure(monitor: Monitor, month: MonitorMonth) -> float | None:
 def shown_range(monitor: Monitor, limits: Limits) -> tuple[float, float]:
     """The figures that are allowed."""
     return figure(monitor, limits.low), figure(monitor, limits.high)
+
+
+def alarm_words(verdict: Verdict, month: int, most: int = MOST_NAMED) -> str:
+    """What the alarm of a month, counted from the first, is about; the strongest change first."""
+    seen = zip(verdict.monitors, verdict.months[month], strict=True)
+    named = sorted((pair for pair in seen if pair[1].is_alarm), key=lambda p: -p[1].evidence)
+    more = f" and {len(named) - most} more" if len(named) > most else ""
+    return ", ".join(change_words(monitor, each) for monitor, each in named[:most]) + more
 
 
 def change_words(monitor: Monitor, month: MonitorMonth) -> str:

@@ -26,6 +26,7 @@ from posology.lifecycle.monitoring.words import (
     HIDDEN,
     MIN_CELL,
     WHAT_TO_DO,
+    alarm_words,
     change_words,
     month_name,
     month_number,
@@ -109,8 +110,7 @@ class MonitoringResult:
     def _last_alarm(self) -> str:
         """What changed in the last month that alarmed."""
         month = max(m for m, is_alarm in enumerate(self.verdict.alarms) if is_alarm)
-        named = zip(self.verdict.monitors, self.verdict.months[month], strict=True)
-        return ", ".join(change_words(m, seen) for m, seen in named if seen.is_alarm)
+        return alarm_words(self.verdict, month)
 
     def _few(self, name: str) -> list[Text]:
         """That most monitors have too few patients in the last month, if so."""

@@ -90,6 +90,8 @@ class ModelState:
     changes: tuple[tuple[str, Change], ...]
     may_change: bool
     audit: str
+    alarm: str = ""
+    """What the monitors alarm about; empty if they do not."""
 
 
 def monitoring_page(
@@ -108,6 +110,8 @@ def monitoring_page(
         Tag(f"{few(answers)} answers", QUIET, "check"),
         Tag(f"Outcomes known for {few(use.known_outcomes)}", QUIET, "info"),
     ]
+    if state.alarm:
+        tags.insert(0, Tag("The monitors alarm", WARN, "warn"))
     if state.stopped:
         tags.insert(0, Tag("Stopped", STOP, "stop"))
     digests = {c.digest for _, c in state.changes if c.action in (START, SWAP, ROLLBACK)}
@@ -115,8 +119,8 @@ def monitoring_page(
     return MonitoringPage(
         name=state.name,
         kicker=f"Monitoring: {state.name}, {WEEKS} weeks",
-        headline="This model is switched off" if state.stopped else headline(groups),
-        lead=_lead(out, state.stopped),
+        headline=page_headline(state, groups),
+        lead=_lead(out, state),
         tags=tuple(tags),
         is_stopped=bool(state.stopped),
         stopped=state.stopped,
@@ -147,9 +151,18 @@ def training_numbers(model: Artifact) -> dict[str, tuple[float, float, str]]:
     }
 
 
-def _lead(out: int, stopped: str) -> str:
-    if stopped:
-        return f"{stopped}. Clinicians see the guideline and usual care."
+def page_headline(state: ModelState, groups: tuple[CheckGroup, ...]) -> str:
+    """Whether it is switched off; else the monitors' alarm, whose false ones are the rarest."""
+    if state.stopped:
+        return "This model is switched off"
+    return f"Alarm: {state.alarm}" if state.alarm else headline(groups)
+
+
+def _lead(out: int, state: ModelState) -> str:
+    if state.stopped:
+        return f"{state.stopped}. Clinicians see the guideline and usual care."
+    if state.alarm:
+        return "The model still answers. What to do stands with the monitors below."
     rows = "row in colour needs" if out == 1 else "rows in colour need"
     return f"The model still answers. The {rows} a look." if out else ""
 

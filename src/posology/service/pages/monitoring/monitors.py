@@ -9,7 +9,9 @@ from posology.lifecycle.monitoring.verdict import MonitorMonth, Verdict, judge_m
 from posology.lifecycle.monitoring.words import (
     HIDDEN,
     MIN_CELL,
+    MOST_NAMED,
     WHAT_TO_DO,
+    alarm_words,
     change_words,
     month_name,
     shown_figure,
@@ -21,8 +23,6 @@ from posology.service.monitors.cases import MOST_ANSWERS, StoredCase, observe_ca
 
 MOST_ROWS = 8
 """Monitors that are shown, those with the most evidence first."""
-MOST_NAMED = 4
-"""Changes of a kind that the sentence names, the strongest first."""
 _NEVER = "0.001"
 
 
@@ -44,6 +44,8 @@ class MonitorsPart:
     """The variables of the section."""
 
     verdict: str
+    alarm: str
+    """What the last month's alarm is about; empty if there is none."""
     todo: tuple[tuple[str, str], ...]
     """What changed, and what to do about it."""
     rows: tuple[MonitorRow, ...]
@@ -55,27 +57,36 @@ def monitors_part(model: Artifact, cases: Sequence[StoredCase]) -> MonitorsPart:
     reference = reference_of(model)
     if reference is None:
         return MonitorsPart(
-            "This model keeps no reference for monitors: fit it again to have them.", (), (), ""
+            "This model keeps no reference for monitors: fit it again to have them.", "", (), (), ""
         )
     observed = observe_cases(model, cases) if cases else None
     verdict = None
     if observed is not None:
         verdict = judge_months(reference, observed, int(observed.decided.max()))
     if verdict is None:
-        return MonitorsPart("No answer with a patient's facts is stored yet.", (), (), "")
+        return MonitorsPart("No answer with a patient's facts is stored yet.", "", (), (), "")
     last = verdict.months[-1]
     order = sorted(range(len(last)), key=lambda row: -last[row].evidence)[:MOST_ROWS]
     rows = (_row(verdict.monitors[row], last[row], verdict.limits[row]) for row in order)
-    return MonitorsPart(_headline(verdict), _todo(verdict), tuple(rows), _note(verdict))
+    at = len(verdict.months) - 1
+    alarm = f"{alarm_words(verdict, at, 1)} in {_month(verdict, at)}" if verdict.alarms[at] else ""
+    return MonitorsPart(verdict_words(verdict), alarm, _todo(verdict), tuple(rows), _note(verdict))
 
 
-def _headline(verdict: Verdict) -> str:
-    months = [month_name(verdict.first_month + at) for at in range(len(verdict.months))]
-    alarms = [name for name, is_alarm in zip(months, verdict.alarms, strict=True) if is_alarm]
+def _month(verdict: Verdict, at: int) -> str:
+    return month_name(verdict.first_month + at)
+
+
+def verdict_words(verdict: Verdict) -> str:
+    """Whether the last month alarms; if not, when the last alarm was, and what about."""
+    months = [_month(verdict, at) for at in range(len(verdict.months))]
+    alarms = [at for at, is_alarm in enumerate(verdict.alarms) if is_alarm]
     if verdict.alarms[-1]:
         return f"Alarm in {months[-1]}."
     if alarms:
-        return f"No alarm in {months[-1]}. The last one was in {alarms[-1]}."
+        last = alarms[-1]
+        about = alarm_words(verdict, last)
+        return f"No alarm in {months[-1]}. The last one was in {months[last]}: {about}."
     span = months[0] if len(months) == 1 else f"{months[0]} to {months[-1]}"
     return f"No alarm, {span}."
 

@@ -90,23 +90,25 @@ async def monitoring(request: Request, caller: Reader, deployment: Service, name
     served = deployment.models.find(name)
     use = await deployment.store.read(read_use, name)
     changes = await deployment.store.read(changes_of, name)
+    cases = await deployment.store.read(read_cases, name, served.artifact)
+    monitors = await asyncio.to_thread(monitors_part, served.artifact, cases)
     state = ModelState(
         name=name,
         stopped=deployment.models.stopped.get(name, ""),
         changes=tuple(changes),
         may_change=ADMINISTRATOR in caller.roles,
         audit=await _audit_words(deployment) if "verify" in request.query_params else "",
+        alarm=monitors.alarm,
     )
     followed = await deployment.store.read(read_followed, name, served.artifact.study)
     page = await asyncio.to_thread(monitoring_page, use, followed, served.artifact, state)
-    cases = await deployment.store.read(read_cases, name, served.artifact)
     frame = frame_of(request, f"Monitoring {name}", "monitoring")
     others = [other for other in deployment.models.current if other != name]
     variables = {
         "page": page,
         "others": others,
         "challenger": await _challenger(deployment, served),
-        "monitors": await asyncio.to_thread(monitors_part, served.artifact, cases),
+        "monitors": monitors,
     }
     return page_response("monitoring.html.j2", frame, variables)
 
