@@ -82,7 +82,7 @@ def command_section(words: str, command: typer.core.TyperCommand) -> Iterator[st
     """A command, or a group and its commands."""
     yield f"## `{words}`\n\n{first_paragraph(command.help)}\n"
     if rows := list(option_rows(command)):
-        yield table(rows)
+        yield table("option | meaning", rows)
     for name, inner in getattr(command, "commands", {}).items():
         yield from command_section(f"{words} {name}", inner)
 
@@ -98,7 +98,7 @@ def commands_page() -> str:
         parts += command_section(f"posology {name}", command)
     methods = [f"| `{name}` | {cell(method.description)} |" for name, method in METHODS.items()]
     parts.append("## Methods of `posology fit --method`\n")
-    parts.append(table(methods))
+    parts.append(table("method | what it is", methods))
     return "\n".join(parts)
 
 
@@ -116,21 +116,16 @@ def python_page() -> str:
 
 def errors_page() -> str:
     """Exit codes, exceptions, and the refusals of the service."""
-    parts = ["# Errors\n", f"{WRITTEN}\n", "## Exit codes\n"]
-    parts.append(table(f"| {code} | {meaning} |" for code, meaning in EXITS))
-    parts.append(EXCEPTIONS)
-    parts.append(
-        table(
-            f"| `{kind.__name__}` | {first_paragraph(kind.__doc__)} |" for kind in classes(errors)
-        )
-    )
-    parts.append(REFUSALS)
-    kinds = [kind for kind in classes(refusals) if kind is not refusals.ServiceError]
-    parts.append(
-        table(
-            f"| {kind.status} | `{kind.code}` | {first_paragraph(kind.__doc__)} |" for kind in kinds
-        )
-    )
+    codes = [f"| {code} | {meaning} |" for code, meaning in EXITS]
+    kinds = [f"| `{kind.__name__}` | {first_paragraph(kind.__doc__)} |" for kind in classes(errors)]
+    refused = [
+        f"| {kind.status} | `{kind.code}` | {first_paragraph(kind.__doc__)} |"
+        for kind in classes(refusals)
+        if kind is not refusals.ServiceError
+    ]
+    parts = ["# Errors\n", f"{WRITTEN}\n", "## Exit codes\n", table("code | meaning", codes)]
+    parts += [EXCEPTIONS, table("exception | meaning", kinds)]
+    parts += [REFUSALS, table("status | code | meaning", refused)]
     return "\n".join(parts)
 
 
@@ -141,11 +136,10 @@ def classes(module: ModuleType) -> list[type]:
     ]
 
 
-def table(rows: Iterable[str]) -> str:
-    """Rows as a table without a heading."""
-    lines = list(rows)
-    columns = lines[0].count(" | ") + 1
-    return "\n".join(["|" + " |" * columns, "|" + "---|" * columns, *lines, ""])
+def table(heading: str, rows: Iterable[str]) -> str:
+    """Rows under a heading whose cells are separated like theirs."""
+    columns = heading.count(" | ") + 1
+    return "\n".join([f"| {heading} |", "|" + "---|" * columns, *rows, ""])
 
 
 PAGES = {"commands.md": commands_page, "python.md": python_page, "errors.md": errors_page}
