@@ -120,9 +120,9 @@ def test_a_binary_outcome_stays_a_probability() -> None:
 
 
 def test_the_standard_error_of_the_average_effect_is_right() -> None:
-    """The error over 30 draws equals the standard error of the scores, within Monte-Carlo error."""
+    """The error over 20 draws equals the standard error of the scores, within Monte-Carlo error."""
     off = []
-    for seed in range(30):
+    for seed in range(20):
         trial, truth = draw_trial("obs", 400, 100 + seed)
         p = np.column_stack([1 - truth.propensity, truth.propensity])
         scores = fit_nuisance(trial, np.random.default_rng(seed), Propensity(p, "x", {})).scores

@@ -1,6 +1,7 @@
 """From a clinic's records to a patient's value under plans, and the file of plans."""
 
 import json
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,7 @@ from posology.errors import UserError
 from posology.simulators.clinic.files.dataset import write_clinic
 from posology.simulators.clinic.settings import ClinicSettings
 from posology.workflows.fit import fit
+from posology.workflows.plans import learn
 from posology.workflows.plans.compare import compare_plans, write_plan_template
 from posology.workflows.plans.learn import learn_plans, plans_of, with_plans
 from posology.workflows.plans.plan_file import read_plans
@@ -87,7 +89,8 @@ def test_the_file_of_plans_explains_its_options_steps_and_doses(saved, tmp_path)
     assert learned.summary().startswith(f"Plans: {learned.value} ({learned.unit}) {steps}")
 
 
-def test_fit_says_which_value_the_plans_follow(saved, tmp_path):
+def test_fit_says_which_value_the_plans_follow(saved, tmp_path, monkeypatch):
+    monkeypatch.setattr(learn, "learn_plans", partial(learn_plans, horizon=1))
     cohort, out = saved[0].parent / "cohort", tmp_path / "model"
     words = ["fit", cohort, "--plans", "--method", "logistic", "--out", out]
     words += ["--evidence-decisions", 0]
