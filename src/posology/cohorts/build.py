@@ -132,6 +132,8 @@ def assemble_cohort(
         cost=decided.cost if study.reward.costs else None,
         cost_days=decided.cost_days if study.reward.costs else None,
         cost_resolved_by=decided.cost_resolved_by if study.reward.costs else None,
+        harm=decided.harm if study.budgets else None,
+        harm_days=decided.harm_days if study.budgets else None,
         diagnosis=decided.diagnosis if study.diagnosis else None,
         diagnosis_days=decided.diagnosis_days if study.diagnosis else None,
         diagnosis_resolved_by=decided.diagnosis_resolved_by if study.diagnosis else None,

@@ -75,6 +75,11 @@ class Cohort:
     """Days to the end of the costs' window or to death; to the end of follow-up if censored."""
     cost_resolved_by: Int8[np.ndarray, " decision"] | None = None
     """CENSORED, COMPETING or WINDOW_END."""
+    harm: Float32[np.ndarray, "decision budget"] | None = None
+    """Events of each of the study's harm budgets until the next decision; NaN if follow-up ended
+    before. None where the study has no budgets."""
+    harm_days: Float32[np.ndarray, "decision budget"] | None = None
+    """Days over which they were counted."""
     reward_weight: Float32[np.ndarray, " decision"] | None = None
     """Inverse probability of observing the reward, where its costs' window is another than the
     outcome's; None: `censoring_weight` holds for the reward too."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from posology.domain.formulary import DoseRange, Formulary
 from posology.domain.formulas.formula import Formula
 from posology.domain.pharmacogenomics.spec import PgxSpec
+from posology.domain.safety_rules.harm_budget import HarmBudget
 from posology.domain.safety_rules.rule import NO_PACKS, SafetySpec
 from posology.domain.standard_facts import StandardFact
 
@@ -387,6 +388,8 @@ class Study:
     advice: AdviceSpec = AdviceSpec()
     """The table `[advice]`."""
     pharmacogenomics: PgxSpec | None = None
+    budgets: tuple[HarmBudget, ...] = ()
+    """How much of each harm a policy may cost."""
 
     @property
     def not_for(self) -> str:

@@ -1,6 +1,6 @@
 """Fit a policy on a cohort's training and validation splits, or pretrain its network."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -42,9 +42,10 @@ from posology.workflows.advice.reasons import measure_reasons
 from posology.workflows.effect_content import has_trajectories
 from posology.workflows.fitting.stack import EVIDENCE as STACK_EVIDENCE
 from posology.workflows.fitting.stack import StackEvidence, describe_stack, stack_around, stack_rows
-from posology.workflows.gate.protect import protect
+from posology.workflows.gate.budgets import fit_within_budgets
+from posology.workflows.gate.protect import model_usual_care, protect, usual_care
+from posology.workflows.gate.protection import BUDGETS, describe_evidence, describe_protection
 from posology.workflows.gate.protection import EVIDENCE as PROTECTION
-from posology.workflows.gate.protection import describe_protection
 from posology.workflows.monitoring.observe import measure_monitoring
 from posology.workflows.progress import (
     Progress,
@@ -122,12 +123,7 @@ class FitResult:
             lines.append(f"{phase}: {len(curve)} epochs{last}")
         if self.stack is not None:
             lines += describe_stack(self.stack, self.study.dose.unit if self.study.dose else "")
-        lines += [self.evidence["reason"]] if "reason" in self.evidence else []
-        protection = self.evidence.get(PROTECTION)
-        if protection is not None and protection["used"]:
-            lines.append(f"Better than usual care: {protection['reason']}.")
-        lines += [f"Warning: {text}" for text in self.evidence["warnings"]]
-        return "\n".join(lines)
+        return "\n".join([*lines, *describe_evidence(self.evidence)])
 
     def __rich__(self) -> Text:
         return Text(self.summary())  # a warning names tables of the study file in brackets
@@ -158,7 +154,7 @@ def fit(
         evidence_decisions: at most so many are used by the effect study that is kept for the
             answers of `recommend`; 0: none, and which option is better is then not answered.
     """
-    train, validation = select_split(cohort, TRAIN), select_split(cohort, VALIDATION)
+    train, validation = _learned_from(cohort)
     measured: dict[str, Any] = {"seed": seed}
     measured |= {"train": len(train), "validation": len(validation)}
     measured[LEARNED_FROM] = describe_learning(cohort)
@@ -166,8 +162,15 @@ def fit(
         choice = choose_method(train, validation, seed)
         if choice is not None:
             method, measured["reason"] = choice.method, choice.reason
-    fitted = _fit(method, (train, validation), seed, settings, progress)
-    fitted, measured[PROTECTION] = _protect(fitted, cohort, method, seed, progress)
+
+    def fit_on(splits: tuple[Cohort, Cohort]) -> _Fitted:
+        return _fit(method, splits, seed, settings, progress)
+
+    if has_trajectories(cohort) and method != IMITATION:
+        fitted, evidence = _fit_and_protect(fit_on, cohort, seed, progress)
+    else:
+        fitted, evidence = fit_on((train, validation)), {PROTECTION: None}
+    measured |= evidence
     if method in (NETWORK, STACK):
         measured["recipe"] = settings.recipe
     measured["method"] = method
@@ -188,27 +191,40 @@ def fit(
         measured[STACK_EVIDENCE] = serialize(fitted.stack, {})
     if progress is progress_of_python:
         progress("")  # leaves the line empty
-    return FitResult(
-        policy,
-        cohort.study,
-        measured,
-        fitted.phases,
-        len(validation),
-        fitted.saves_result,
-        fitted.stack,
-    )
+    kept = policy, cohort.study, measured, fitted.phases, len(validation)
+    return FitResult(*kept, fitted.saves_result, fitted.stack)
 
 
-def _protect(
-    fitted: "_Fitted", cohort: Cohort, method: str, seed: int, progress: Progress
-) -> tuple["_Fitted", dict[str, Any] | None]:
-    """The fitted policy, or usual care where no gain is shown over many decisions."""
-    if not has_trajectories(cohort) or method == IMITATION or not fitted.saves_result:
-        return fitted, None
-    progress("is the gain over usual care shown?")
-    policy, found = protect(fitted.policy, fitted.judged, cohort, seed)
+def _fit_and_protect(
+    fit_on: Callable[[tuple[Cohort, Cohort]], "_Fitted"],
+    cohort: Cohort,
+    seed: int,
+    progress: Progress,
+) -> tuple["_Fitted", dict[str, Any]]:
+    """The fit, within the study's harm budgets, or usual care where no gain is shown; and why."""
+    more: dict[str, Any] = {}
+    if cohort.study.budgets:
+        progress("within harm budgets: a policy at each price of harms")
+        usual = model_usual_care(cohort, seed)
+        choice = fit_within_budgets(
+            lambda priced: fit_on(_learned_from(priced)), lambda f: f.judged, cohort, usual, seed
+        )
+        fitted, found = choice.chosen, choice.protection
+        policy = fitted.policy if found.is_used else usual_care(fitted.policy, usual)
+        more[BUDGETS] = [finding.to_json() for finding in choice.findings]
+    else:
+        fitted = fit_on(_learned_from(cohort))
+        if not fitted.saves_result:
+            return fitted, {PROTECTION: None}
+        progress("is the gain over usual care shown?")
+        policy, found = protect(fitted.policy, fitted.judged, cohort, seed)
     judged = fitted.judged if found.is_used else policy
-    return replace(fitted, policy=policy, judged=judged), found.to_json()
+    fitted = replace(fitted, policy=policy, judged=judged)
+    return fitted, {PROTECTION: found.to_json(), **more}
+
+
+def _learned_from(cohort: Cohort) -> tuple[Cohort, Cohort]:
+    return select_split(cohort, TRAIN), select_split(cohort, VALIDATION)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

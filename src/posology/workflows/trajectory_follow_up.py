@@ -127,7 +127,11 @@ def _is_inside(cohort: Cohort, horizon: float) -> Decisions:
     """Whether the decision's reward is settled by the horizon."""
     assert cohort.time is not None
     study = cohort.study
-    windows = [study.outcome.within_days, *(cost.within_days for cost in study.reward.costs)]
+    windows = [
+        study.outcome.within_days,
+        *(cost.within_days for cost in study.reward.costs),
+        *(budget.within_days for budget in study.budgets),
+    ]
     settled = (
         cohort.time - _start_of_trajectory(cohort) + study.assignment.grace_days + max(windows)
     )

@@ -13,9 +13,11 @@ from posology.evaluation.intervals import Interval
 from posology.evaluation.off_policy import trajectory_value as off_policy
 from posology.evaluation.off_policy.by_state import estimate_by_state
 from posology.evaluation.off_policy.estimators import OffPolicyData
+from posology.evaluation.off_policy.harm_budgets import BudgetFinding, HarmCare, judge_budgets
 from posology.evaluation.off_policy.support import Refusal
 from posology.evaluation.off_policy.trajectory_value import TrajectoryValue
 from posology.learners.features.care_state import care_state
+from posology.learners.features.harms import known_harms
 from posology.learners.features.rewards import permitted_treatments
 from posology.learners.offline_rl.fqe import FittedQEvaluation
 from posology.workflows.effect_study import EffectResult
@@ -90,7 +92,22 @@ def estimate_trajectory_value(
         for (way, target), q in zip(followed.items(), q_values, strict=True)
     }
     excluded = len(np.unique(cohort.subject[in_test])) - len(trajectories)
-    return off_policy.estimate_trajectory_value(data, excluded, rng, horizon, by_state)
+    care = LoggedCare(trajectories, state, weight=weight)
+    budgets = _budgets(care, test, followed[FIRST_CHOICE], rng)
+    return off_policy.estimate_trajectory_value(data, excluded, rng, horizon, by_state, budgets)
+
+
+def _budgets(
+    care: LoggedCare, test: Cohort, policy: Probabilities, rng: np.random.Generator
+) -> tuple[BudgetFinding, ...]:
+    """What the policy costs of each harm budget; a harm that is not known counts as none."""
+    if not test.study.budgets:
+        return ()
+    harm, units = known_harms(test)
+    harms = HarmCare(
+        care, test.study.budgets, np.nan_to_num(harm), np.where(np.isnan(harm), 0.0, units)
+    )
+    return judge_budgets(harms, policy, int(rng.integers(2**31)))
 
 
 def sample_patients(
@@ -120,6 +137,10 @@ def trajectory_rows(study: str, value: TrajectoryValue | None) -> list[Row]:
         rows.append(one | {"metric": "course_value", **_interval(each.value), "refused": reason})
         rows.append(one | {"metric": "course_gain", **_interval(each.gain)})
         rows.append(one | {"metric": "course_effective", "value": each.result.effective_size})
+    for found in value.budgets:
+        one = names | {"model": FIRST_CHOICE, "budget": found.name, "at_most": found.at_most}
+        rate = {"value": finite_or_none(found.rate), "high": finite_or_none(found.upper)}
+        rows.append(one | {"metric": "harm_rate", "low": None, **rate, "held": found.is_held})
     return rows
 
 

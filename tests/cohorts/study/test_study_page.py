@@ -18,6 +18,7 @@ TABLES = {
     "`[outcome]`": schema.OutcomeSection,
     "`[follow_up]`": schema.FollowUpSection,
     "`[time]`": schema.TimeSection,
+    "`[[budgets]]`": schema.BudgetSection,
     "`[[safety]]`": schema.SafetySection,
     "`[safety_packs]`": schema.SafetyPacksSection,
     "`[pharmacogenomics]`": schema.PharmacogenomicsSection,

@@ -98,6 +98,8 @@ def _targets(study: Study) -> Iterator[_Target]:
     for cost in study.reward.costs:
         harm = display_names(cost.codes, study.names)
         yield "harm", harm, cost.codes, cost.from_days, cost.within_days
+    for budget in study.budgets:
+        yield "budget", budget.name, budget.codes, budget.from_days, budget.within_days
     for kind, targets in (
         ("diagnosis", study.diagnosis),
         ("time to event", study.time_to_event),

@@ -55,6 +55,8 @@ class DecisionTable:
     cost: Float32[np.ndarray, " decision"]
     cost_days: Float32[np.ndarray, " decision"]
     cost_resolved_by: Int8[np.ndarray, " decision"]
+    harm: Float32[np.ndarray, "decision budget"]
+    harm_days: Float32[np.ndarray, "decision budget"]
     diagnosis: Float32[np.ndarray, "decision condition"]
     diagnosis_days: Float32[np.ndarray, "decision condition"]
     diagnosis_resolved_by: Int8[np.ndarray, "decision condition"]
@@ -189,7 +191,7 @@ def _end_with_split(
 def _outcome_columns(outcomes: Outcomes, study: Study) -> dict[str, Any]:
     """The outcomes' columns; days are whole where times have no hours."""
     columns = {f.name: getattr(outcomes, f.name) for f in fields(outcomes)}
-    days = ["resolved_days", "cost_days", "diagnosis_days", "event_time"]
+    days = ["resolved_days", "cost_days", "harm_days", "diagnosis_days", "event_time"]
     if study.outcome.kind == "time_to_event":
         days.append("outcome")
     return columns | {name: whole_days(columns[name], study) for name in days}

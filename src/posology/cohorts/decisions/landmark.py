@@ -42,8 +42,13 @@ def label_windows(study: Study) -> Study:
         replace(cost, from_days=opens(0.0), within_days=cost.within_days + slack)
         for cost in reward.costs
     )
+    budgets = tuple(
+        replace(budget, from_days=opens(0.0), within_days=budget.within_days + slack)
+        for budget in study.budgets
+    )
     return replace(
         study,
+        budgets=budgets,
         outcome=replace(
             outcome,
             from_days=opens(outcome.from_days),

@@ -17,7 +17,8 @@ from posology.cohorts.events.windows import (
 )
 from posology.domain.cohort import CENSORED, COMPETING, OUTCOME, UNLESS, WINDOW_END
 from posology.domain.safety import distance_inside, is_within
-from posology.domain.study import PredictionTarget, Study
+from posology.domain.safety_rules.harm_budget import HarmBudget
+from posology.domain.study import Cost, PredictionTarget, Study
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -35,6 +36,8 @@ class Outcomes:
     cost: Float32[np.ndarray, " decision"]
     cost_days: Float32[np.ndarray, " decision"]
     cost_resolved_by: Int8[np.ndarray, " decision"]
+    harm: Float32[np.ndarray, "decision budget"]
+    harm_days: Float32[np.ndarray, "decision budget"]
     diagnosis: Float32[np.ndarray, "decision condition"]
     diagnosis_days: Float32[np.ndarray, "decision condition"]
     diagnosis_resolved_by: Int8[np.ndarray, "decision condition"]
@@ -90,6 +93,7 @@ def label_outcomes(follow_up: FollowUp, at: DecisionTimes, study: Study) -> Outc
         label = _label_event(followed)
     cost, cost_resolved = _cost(followed)
     diagnoses = [_diagnosis(followed, target) for target in study.diagnosis]
+    harms = [_harm(followed, budget) for budget in study.budgets]
     events = [_time_to_event(followed, target) for target in study.time_to_event]
     is_last = np.isinf(next_decision_time(at))
     reward = label.effective * study.reward.effective - cost
@@ -105,6 +109,8 @@ def label_outcomes(follow_up: FollowUp, at: DecisionTimes, study: Study) -> Outc
         cost=cost.astype(np.float32),
         cost_days=cost_resolved.days,
         cost_resolved_by=cost_resolved.by,
+        harm=_stack([count for count, _ in harms], len(at)),
+        harm_days=_stack([days for _, days in harms], len(at)),
         diagnosis=_stack([value for value, _ in diagnoses], len(at)),
         diagnosis_days=_stack([resolved.days for _, resolved in diagnoses], len(at)),
         diagnosis_resolved_by=_stack([r.by for _, r in diagnoses], len(at)).astype(np.int8),
@@ -192,14 +198,30 @@ def _cost(followed: _Followed) -> tuple[np.ndarray, Resolved]:
     following = np.full(len(at), np.inf) if is_trial else next_decision_time(at)
     total = np.zeros(len(at))
     for cost in costs:
-        harms = followed.follow_up.event_times(cost.codes)
-        start, stop = window_rows(harms, at, cost.from_days, cost.within_days)
-        last = DecisionTimes(at.subject, np.minimum(following, followed.end))
-        total += cost.cost * np.maximum(np.minimum(stop, count_before(harms, last)) - start, 0)
+        total += cost.cost * _count_events(followed, cost, following)
     longest = max((cost.within_days for cost in costs), default=0.0)
     window_end = np.minimum(following, at.time + longest)
     resolved = resolve(at, [(COMPETING, followed.death)], window_end, followed.end)
     return np.where((resolved.by == CENSORED) & bool(costs), np.nan, total), resolved
+
+
+def _count_events(
+    followed: _Followed, harm: Cost | HarmBudget, following: Float64[np.ndarray, " decision"]
+) -> np.ndarray:
+    """Events of a harm in its window, before the next decision and the end of follow-up."""
+    at, events = followed.at, followed.follow_up.event_times(harm.codes)
+    start, stop = window_rows(events, at, harm.from_days, harm.within_days)
+    last = DecisionTimes(at.subject, np.minimum(following, followed.end))
+    return np.maximum(np.minimum(stop, count_before(events, last)) - start, 0)
+
+
+def _harm(followed: _Followed, budget: HarmBudget) -> tuple[np.ndarray, np.ndarray]:
+    """Events of a budget until the next decision, NaN if follow-up ended before; and the days."""
+    at, following = followed.at, next_decision_time(followed.at)
+    window_end = np.minimum(following, at.time + budget.within_days)
+    resolved = resolve(at, [(COMPETING, followed.death)], window_end, followed.end)
+    count = _count_events(followed, budget, following)
+    return np.where(resolved.by == CENSORED, np.nan, count), resolved.days
 
 
 def _diagnosis(followed: _Followed, target: PredictionTarget) -> tuple[np.ndarray, Resolved]:

@@ -36,7 +36,7 @@ def outcome_event_codes(study: Study) -> tuple[str, ...]:
     outcome, targets = study.outcome, (*study.diagnosis, *study.time_to_event)
     own = outcome.codes if outcome.kind in EVENT_KINDS else ()
     ends = (*study.follow_up.ended_by, *study.follow_up.observed_by)
-    harms = tuple(code for cost in study.reward.costs for code in cost.codes)
+    harms = tuple(code for h in (*study.reward.costs, *study.budgets) for code in h.codes)
     later = tuple(code for target in targets for code in target.codes)
     return (*own, *outcome.unless, *outcome.competing, *ends, *harms, *later)
 

@@ -81,6 +81,8 @@ def _optional(study: Study) -> Iterator[Named]:
     yield "[follow_up] observed_by", follow_up.observed_by
     for cost in study.reward.costs:
         yield "[reward] costs", cost.codes
+    for budget in study.budgets:
+        yield "[[budgets]]", budget.codes
     for rule in study.safety:
         yield "[[safety]]", (*rule.visible, *_of_ranges(rule.ranges))
     for rule in study.rules:

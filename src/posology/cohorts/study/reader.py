@@ -8,6 +8,7 @@ from pydantic import ValidationError
 
 from posology.cohorts.study import parser as parts
 from posology.cohorts.study import timing
+from posology.cohorts.study.budgets import budgets
 from posology.cohorts.study.error_messages import add_line_number, describe_first_error
 from posology.cohorts.study.packs.table import safety_spec
 from posology.cohorts.study.schema import (
@@ -121,6 +122,7 @@ def _assemble(
         safety_packs=safety_spec(file.safety_packs, formulary, where),
         advice=_advice(file.advice, where),
         pharmacogenomics=_pharmacogenomics(file.pharmacogenomics, where),
+        budgets=budgets(file, where),
     )
 
 

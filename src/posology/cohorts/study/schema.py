@@ -121,6 +121,16 @@ class CostSection(Strict):
     within_days: Days
 
 
+class BudgetSection(Strict):
+    """A harm and its largest mean number of events."""
+
+    name: str = Field(min_length=1)
+    codes: Codes
+    at_most: float = Field(ge=0)
+    per: Literal["year", "patient", "decision"]
+    within_days: Days
+
+
 class PreferenceSection(Strict):
     """A line of a guideline."""
 
@@ -275,6 +285,7 @@ class StudySection(Strict):
     profile: ProfileSection
     split: SplitSection
     advice: AdviceSection | None = None
+    budgets: list[BudgetSection] = []
     diagnosis: list[TargetSection] = []
     progression: list[TargetSection] = []
     time_to_event: list[TargetSection] = []

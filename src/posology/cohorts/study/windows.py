@@ -14,6 +14,7 @@ def check_windows(study: Study, where: str) -> None:
         ("[reward] costs of " + " or ".join(cost.codes), cost.within_days)
         for cost in study.reward.costs
     ]
+    windows += [(f"[[budgets]] {b.name}:", b.within_days) for b in study.budgets]
     targets = (*study.diagnosis, *study.progression, *study.time_to_event)
     windows += [(f"target {target.name}:", target.within_days) for target in targets]
     for place, within in windows:

@@ -4,9 +4,11 @@ import numpy as np
 
 from posology.evaluation.gate.requirement import GateVerdict, Requirement
 from posology.evaluation.intervals import Interval
+from posology.evaluation.off_policy.harm_budgets import BudgetFinding, describe_finding
 
 VALUE, HARM, SAFETY, SUPPORT, CALIBRATION = "value", "harm", "safety", "support", "calibration"
-"""Names of requirements, as they stand in JSON; a harm's is `harm: NAME`."""
+BUDGET = "budget"
+"""Names of requirements, as they stand in JSON; a harm's is `harm: NAME`, a budget's likewise."""
 MAX_UNJUDGED = 0.05
 """Largest share of decisions at which the policy may give an option whose effect cannot be judged.
 Our choice."""
@@ -38,6 +40,15 @@ def require_no_more_harm(harm: str, change: Interval, over: str) -> Requirement:
     shown = "is not shown to be greater" if holds else "is greater"
     reason = f"{harm} {shown} than under {over}: change {_state(change)}."
     return Requirement(f"{HARM}: {harm}", holds, reason, change, 0.0)
+
+
+def require_budget(found: BudgetFinding) -> Requirement:
+    """A harm is shown to stay within its budget: the upper bound of its rate is at most that."""
+    reason = describe_finding(found.to_json())
+    bound = None
+    if np.isfinite(found.upper):
+        bound = Interval(found.rate, np.nan, found.upper)
+    return Requirement(f"{BUDGET}: {found.name}", found.is_held, reason, bound, found.at_most)
 
 
 def refuse_harm(harm: str, why_not: str) -> Requirement:

@@ -58,7 +58,7 @@ def _to_json(requirement: Requirement) -> dict[str, Any]:
         "holds": requirement.holds,
         "reason": requirement.reason,
         "estimate": None if interval is None else interval.value,
-        "low": None if interval is None else interval.low,
+        "low": None if interval is None or interval.low != interval.low else interval.low,
         "high": None if interval is None else interval.high,
         "threshold": requirement.threshold,
     }

@@ -14,6 +14,7 @@ from posology.evaluation.off_policy.estimators import (
     logged_returns,
     weighted_values,
 )
+from posology.evaluation.off_policy.harm_budgets import BudgetFinding
 from posology.evaluation.off_policy.support import (
     Estimate,
     Refusal,
@@ -54,6 +55,8 @@ class TrajectoryValue:
     estimates: tuple[PolicyEstimate, ...]
     horizon: float = np.inf
     """Days from the first decision; infinity: until the trajectory ends."""
+    budgets: tuple[BudgetFinding, ...] = ()
+    """What the policy's first choice costs of each of the study's harm budgets."""
 
 
 def estimate_trajectory_value(
@@ -62,10 +65,12 @@ def estimate_trajectory_value(
     rng: np.random.Generator,
     horizon: float = np.inf,
     by_state: Mapping[str, StateEstimate] = MappingProxyType({}),
+    budgets: tuple[BudgetFinding, ...] = (),
 ) -> TrajectoryValue:
     """Every policy by every estimator; the policies differ in `target`, `q` and `v` only.
 
     by_state: the estimate that weights states, of each policy; it is reported first.
+    budgets: of the first policy.
     """
     first = next(iter(policies.values()))
     usual = patient_pseudo_values(first, weighted_values(first, logged_returns(first)))
@@ -83,6 +88,7 @@ def estimate_trajectory_value(
             )
         ),
         horizon=horizon,
+        budgets=budgets,
     )
 
 

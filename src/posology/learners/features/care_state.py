@@ -7,7 +7,9 @@ from posology.domain.cohort import Cohort
 from posology.learners.features.recent_window import build_recent_rows, fit_recent_window
 
 LAGS, CODE_STEPS = 3, 4
-"""Last values of a code, and last steps whose codes are seen: two decisions and treatments."""
+"""Last values of a code, and last steps whose codes are seen: two decisions and treatments. Where a
+state is one code, only the last step is: what was given before says by which path a patient came,
+and weights of paths leave few patients (docs/decisions/trajectory-gain.md)."""
 MAX_COLUMNS = 40
 """Above so many columns, the directions in which decisions differ most. Our choice."""
 MIN_SPREAD = 0.05
@@ -20,7 +22,7 @@ def care_state(cohort: Cohort) -> Float64[np.ndarray, "decision feature"]:
     Values and their squares, codes of the last steps, how often each code occurred before, and
     the number of earlier decisions and its square.
     """
-    spec = fit_recent_window(cohort, LAGS, CODE_STEPS)
+    spec = fit_recent_window(cohort, LAGS, 1 if has_one_code(cohort) else CODE_STEPS)
     rows = build_recent_rows(spec, cohort.history, cohort.last_step)
     values = rows.values.astype(np.float64)
     codes = np.zeros((len(cohort), spec.columns))
@@ -34,6 +36,13 @@ def care_state(cohort: Cohort) -> Float64[np.ndarray, "decision feature"]:
         scores = scores @ directions[:, -MAX_COLUMNS:]
         scores = scores / scores.std(axis=0)
     return np.hstack([np.ones((len(cohort), 1)), scores])
+
+
+def has_one_code(cohort: Cohort) -> bool:
+    """Whether the last step of every decision is one code without a number: a state."""
+    first = cohort.history.event_offsets[cohort.last_step]
+    alone = cohort.history.event_offsets[cohort.last_step + 1] - first == 1
+    return bool(alone.all() and np.isnan(cohort.history.value[first]).all())
 
 
 def earlier_decisions(cohort: Cohort) -> Int64[np.ndarray, " decision"]:

@@ -120,6 +120,8 @@ def choose_memory(
 
     Where the last observation holds the whole state, past treatments only add noise.
     """
+    if not settings.treatment_lags:
+        return settings
     gain, _error = memory_gain(train, validation, settings)
     return settings if gain >= 0 else replace(settings, treatment_lags=0)
 

@@ -141,6 +141,7 @@ def trajectories(value: TrajectoryValue | None) -> Section | None:
         title="What is the policy's value over whole trajectories?",
         paragraphs=(
             trajectory_text.describe_estimates(value),
+            *trajectory_text.budget_lines(value),
             *trajectory_text.refusal_reasons(value),
         ),
         tables=(SectionTable(f"{trajectory_text.TITLE}.", trajectory_text.HEADS, rows),),

@@ -9,6 +9,7 @@ from posology.evaluation.off_policy.trajectory_value import TrajectoryValue
 from posology.report.trajectories.text import (
     HEADS,
     TITLE,
+    budget_lines,
     describe_estimates,
     refusal_reasons,
     trajectory_rows,
@@ -23,4 +24,5 @@ def render_trajectory_value(value: TrajectoryValue) -> Group:
     for row in trajectory_rows(value):
         table.add_row(*row)
     reasons = (Text(reason) for reason in refusal_reasons(value))
-    return Group(table, *reasons, Text(describe_estimates(value), style="dim"))
+    budgets = (Text(line) for line in budget_lines(value))
+    return Group(table, *budgets, *reasons, Text(describe_estimates(value), style="dim"))

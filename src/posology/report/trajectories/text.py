@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from posology.evaluation.off_policy.harm_budgets import describe_finding
 from posology.evaluation.off_policy.support import Refusal
 from posology.evaluation.off_policy.trajectory_value import TrajectoryValue
 from posology.report.text import Scale
@@ -39,6 +40,11 @@ def refusal_reasons(value: TrajectoryValue) -> list[str]:
         if isinstance(each.result, Refusal)
     )
     return list(dict.fromkeys(reasons))
+
+
+def budget_lines(value: TrajectoryValue) -> list[str]:
+    """What the policy costs of each harm budget."""
+    return [describe_finding(found.to_json()) for found in value.budgets]
 
 
 def describe_estimates(value: TrajectoryValue) -> str:

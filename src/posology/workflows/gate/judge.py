@@ -13,6 +13,7 @@ from posology.evaluation.effects.reference import reference_outcome
 from posology.evaluation.effects.verdict import CANNOT_JUDGE
 from posology.evaluation.gate.advantage import (
     refuse_harm,
+    require_budget,
     require_calibration,
     require_gain,
     require_no_more_harm,
@@ -91,7 +92,7 @@ def _of_records(
     effects = result.effects
     study, cohort = effects.estimates, effects.cohort
     if has_trajectories(cohort):
-        requirements = [_trajectory_gain(result.trajectories)]
+        requirements = [_trajectory_gain(result.trajectories), *_budgets(result)]
     else:
         requirements = [_single_gain(study), require_support(study.rule_values[0].restricted_share)]
     requirements += [
@@ -127,6 +128,15 @@ def _trajectory_gain(value: TrajectoryValue | None) -> Requirement:
             return require_gain(each.gain, USUAL_CARE)
     refused = [each.result.reason for each in estimates if isinstance(each.result, Refusal)]
     return require_gain(None, USUAL_CARE, refused[0] if refused else "")
+
+
+def _budgets(result: ValueEvaluation) -> list[Requirement]:
+    """Each harm budget of the study; one that cannot be judged does not hold."""
+    budgets, value = result.effects.cohort.study.budgets, result.trajectories
+    if value is None:
+        why = "no trajectory was followed so long"
+        return [refuse_harm(budget.name, why) for budget in budgets]
+    return [require_budget(found) for found in value.budgets]
 
 
 def _harm(

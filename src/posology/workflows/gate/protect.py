@@ -3,7 +3,6 @@
 from dataclasses import replace
 
 import numpy as np
-from jaxtyping import Float64
 
 from posology.causal.trajectories.bounds import (
     CHANCE_OF_HARM,
@@ -11,19 +10,15 @@ from posology.causal.trajectories.bounds import (
     effective_patients,
     lower_bounds,
 )
-from posology.causal.trajectories.care import LoggedCare
-from posology.causal.trajectories.gain import estimate_trajectory_gain
+from posology.causal.trajectories.gain import TrajectoryGain, estimate_trajectory_gain
 from posology.domain.cohort import TRAIN, VALIDATION, Cohort, select_split
 from posology.domain.policy import Policy
-from posology.domain.trajectories import episode_offsets, without_observations
-from posology.learners.features.care_state import care_state
-from posology.learners.features.rewards import permitted_treatments
 from posology.learners.network.policy import NetworkPolicy
 from posology.learners.network.policy_selection import BEHAVIOUR_TEMPERATURE
 from posology.learners.offline_rl.behaviour_cloning import BehaviourCloning
 from posology.learners.offline_rl.q_network import QNetworkSettings
+from posology.workflows.gate.logged_care import describe_care, first_choices, with_belief
 from posology.workflows.gate.protection import Protection
-from posology.workflows.policies.choices import choice_probabilities, predict_effectiveness
 from posology.workflows.trajectory_follow_up import (
     choose_horizon,
     ended_trajectories,
@@ -43,13 +38,8 @@ def protect(policy: Policy, judged: Policy, cohort: Cohort, seed: int) -> tuple[
         cohort: with a validation split, on whose complete trajectories the gain is estimated.
         seed: of the behaviour model and of the folds.
     """
-    validation = select_split(cohort, VALIDATION)
-    horizon = choose_horizon(validation, np.ones(len(validation), dtype=bool))
-    complete = ended_trajectories(validation, is_complete_trajectory(validation, horizon))
+    complete, usual = complete_validation(cohort), model_usual_care(cohort, seed)
     patients = len(np.unique(complete.subject))
-    usual = BehaviourCloning(QNetworkSettings(seed=seed)).fit(
-        select_split(cohort, TRAIN), validation
-    )
     if patients < MIN_PATIENTS:
         found = Protection(
             False,
@@ -59,29 +49,37 @@ def protect(policy: Policy, judged: Policy, cohort: Cohort, seed: int) -> tuple[
         )
     else:
         found = _judge(judged, usual, complete, seed)
-    return (policy, found) if found.is_used else (_usual_care(policy, usual), found)
+    return (policy, found) if found.is_used else (usual_care(policy, usual), found)
+
+
+def complete_validation(cohort: Cohort) -> Cohort:
+    """The validation patients who were followed to the end of their trajectory."""
+    return complete_trajectories(select_split(cohort, VALIDATION))
+
+
+def complete_trajectories(cohort: Cohort) -> Cohort:
+    """The patients who were followed to the end of their trajectory, or to the horizon."""
+    horizon = choose_horizon(cohort, np.ones(len(cohort), dtype=bool))
+    return ended_trajectories(cohort, is_complete_trajectory(cohort, horizon))
+
+
+def model_usual_care(cohort: Cohort, seed: int) -> Policy:
+    """How clinicians choose, learned from the training patients."""
+    learner = BehaviourCloning(QNetworkSettings(seed=seed))
+    return learner.fit(select_split(cohort, TRAIN), select_split(cohort, VALIDATION))
 
 
 def _judge(judged: Policy, usual: Policy, cohort: Cohort, seed: int) -> Protection:
-    rng, rows = np.random.default_rng(seed), np.arange(len(cohort))
-    allowed = permitted_treatments(cohort)
-    drawn = choice_probabilities(judged, cohort, rows, allowed)
-    first_choice = np.eye(drawn.shape[1])[drawn.argmax(axis=1)]
-    care = LoggedCare(
-        without_observations(
-            cohort.treatment,
-            cohort.reward.astype(np.float64),
-            choice_probabilities(usual, cohort, rows, allowed),
-            episode_offsets(cohort.subject),
-            logged_probability=_logged(cohort, usual),
-        ),
-        care_state(cohort),
-        predict_effectiveness(judged, cohort, rows),
-        cohort.study.reward.discount,
-    )
-    gain = estimate_trajectory_gain(care, first_choice, rng)
-    low, size = float(lower_bounds([gain], rng)[0]), effective_patients(gain)
-    mean, patients = float(gain.gain.mean()), len(care.trajectories)
+    care = with_belief(describe_care(cohort, usual), judged, cohort)
+    rng = np.random.default_rng(seed)
+    gain = estimate_trajectory_gain(care, first_choices(judged, cohort), rng)
+    return judge_gain(gain, float(lower_bounds([gain], rng)[0]))
+
+
+def judge_gain(gain: TrajectoryGain, low: float) -> Protection:
+    """Whether a gain with this lower bound is enough for the policy to be used."""
+    size, patients = effective_patients(gain), len(gain.values)
+    mean = float(gain.gain.mean())
     if size < MIN_EFFECTIVE:
         reason = (
             f"only {size:.0f} of {patients} validation patients count as treated like that, "
@@ -95,18 +93,7 @@ def _judge(judged: Policy, usual: Policy, cohort: Cohort, seed: int) -> Protecti
     return Protection(low > 0, reason, mean, low, patients, size)
 
 
-def _logged(cohort: Cohort, usual: Policy) -> Float64[np.ndarray, " decision"]:
-    """Probability of the option given: as recorded, else as the behaviour model has it."""
-    recorded = cohort.logged_probability.astype(np.float64)
-    if not np.isnan(recorded).any():
-        return recorded
-    rows = np.arange(len(cohort))
-    everything = np.ones((len(cohort), len(cohort.study.formulary.treatments)), dtype=bool)
-    modelled = choice_probabilities(usual, cohort, rows, everything)[rows, cohort.treatment]
-    return np.where(np.isnan(recorded), modelled, recorded)
-
-
-def _usual_care(policy: Policy, usual: Policy) -> Policy:
+def usual_care(policy: Policy, usual: Policy) -> Policy:
     """A policy that chooses as clinicians do; the network's other predictions are kept."""
     if isinstance(policy, NetworkPolicy):
         decoding = replace(policy.decoding, temperature=BEHAVIOUR_TEMPERATURE)

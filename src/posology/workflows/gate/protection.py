@@ -4,8 +4,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from posology.evaluation.off_policy.harm_budgets import describe_finding
+
 EVIDENCE = "protection"
 """Key in a saved policy's evidence."""
+BUDGETS = "budgets"
+"""Key of what the policy costs of each harm budget."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,3 +50,13 @@ def describe_protection(evidence: Mapping[str, Any]) -> str:
         "These options are ranked by how usual they are: no policy was shown to be better than "
         f"usual care ({found['reason']})."
     )
+
+
+def describe_evidence(evidence: Mapping[str, Any]) -> list[str]:
+    """Lines for `fit`: why this method, what is better than usual care, budgets and warnings."""
+    lines = [evidence["reason"]] if "reason" in evidence else []
+    protection = evidence.get(EVIDENCE)
+    if protection is not None and protection["used"]:
+        lines.append(f"Better than usual care: {protection['reason']}.")
+    lines += [describe_finding(found) for found in evidence.get(BUDGETS, [])]
+    return [*lines, *(f"Warning: {text}" for text in evidence["warnings"])]
