@@ -1,0 +1,94 @@
+"""Guesses of `posology new` from other kinds of tables, and projects of records."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from posology.cohorts.study.reader import parse_study
+from posology.domain.study import Study
+from posology.errors import UserError
+from posology.workflows.cohorts import build_cohort
+from posology.workflows.ingest import ingest
+from posology.workflows.new.project import Project, plan_project
+from posology.workflows.new.request import Request
+
+
+def plan(tmp_path: Path, text: str, **stated: object) -> Project:
+    path = tmp_path / "table.csv"
+    path.write_text(text, encoding="utf-8")
+    return plan_project(Request(tmp_path / "p", "csv", path, **stated))  # type: ignore[arg-type]
+
+
+def study_of(project: Project) -> Study:
+    return parse_study(project.files["study.toml"], "study.toml")
+
+
+def dry_run(project: Project) -> dict:
+    project.write()
+    ingest({"table": project.folder / "mapping.toml"}, project.folder / "events")
+    return build_cohort(project.folder / "study.toml", project.folder / "events").flow
+
+
+def times(months: bool = False) -> str:
+    rng = np.random.default_rng(0)
+    name = "survival_months" if months else "days"
+    rows = [f"{i},{i % 2},{40 + i % 30},{rng.integers(10, 700)},{i % 3 == 0:d}" for i in range(60)]
+    return "\n".join([f"id,trt,age,{name},status", *rows]) + "\n"
+
+
+def test_days_and_an_event_are_a_time_to_an_event_without_dates(tmp_path) -> None:
+    project = plan(tmp_path, times())
+    roles = project.roles
+    assert roles is not None
+    assert (roles.kind, roles.time, roles.goal, roles.entry) == ("time", "days", "0", None)
+    outcome = study_of(project).outcome
+    assert (outcome.kind, outcome.codes) == ("time_to_event", ("OUTCOME//status//1",))
+    assert "60" in str(dry_run(project)), "all patients are in the study"
+
+
+def test_a_time_in_months_is_refused(tmp_path) -> None:
+    with pytest.raises(UserError, match="--days survival_months: the name says months"):
+        plan(tmp_path, times(months=True), days="survival_months")
+
+
+def test_numbers_need_a_goal_and_a_unit_only_where_there_is_one(tmp_path) -> None:
+    rows = [f"{i},2020-03-01,{'ab'[i % 2]},{i},{100 + i}" for i in range(20)]
+    text = "\n".join(["pid,start_date,drug,age,score_after", *rows]) + "\n"
+    project = plan(tmp_path, text, goal=">=110", days="30", randomised=True)
+    study = study_of(project)
+    assert study.outcome.within_days == 30
+    assert "at_least = 110.0 }\n" in project.files["study.toml"]
+    assert study.assignment.randomised
+    assert [t.name for t in study.formulary.treatments] == ["a", "b"]
+    guess = plan(tmp_path, text).files["study.toml"]
+    assert "at_most = 109.5 }  # CHECK: guessed; --goal states it" in guess
+
+
+def test_a_dose_question_has_the_doses_of_each_option(tmp_path) -> None:
+    project = plan_project(Request(tmp_path / "p", question="dose"), patients=50)
+    doses = [treatment.dose for treatment in study_of(project).formulary.treatments]
+    assert [(d.low, d.high, d.unit) for d in doses if d] == [(5, 40, "mg")] * 2
+    assert "--method $(METHOD)" in project.files["Makefile"]
+    assert "METHOD ?= dose_boosting" in project.files["Makefile"]
+
+
+def test_several_rows_of_a_patient_are_refused(tmp_path) -> None:
+    with pytest.raises(UserError, match="patients have several rows each"):
+        plan(tmp_path, "pid,drug,out_result\n1,a,3\n1,b,4\n")
+
+
+def test_records_keep_the_codes_that_are_stated_and_mark_the_others(tmp_path) -> None:
+    request = Request(tmp_path / "p", "fhir", tmp_path, treatments=("DRUG//A", "DRUG//B"))
+    text = plan_project(request).files["study.toml"]
+    study = parse_study(text, "study.toml")
+    assert [t.codes for t in study.formulary.treatments] == [("DRUG//A",), ("DRUG//B",)]
+    assert "# CHECK: an example; write the code of the outcome" in text
+    assert f"--fhir {tmp_path}" in plan_project(request).files["Makefile"]
+
+
+def test_records_without_a_path_are_simulated(tmp_path) -> None:
+    files = plan_project(Request(tmp_path / "p", "omop")).files
+    assert "simulate clinic records --patients 2000 --formats omop" in files["Makefile"]
+    assert parse_study(files["study.toml"], "study.toml").name == "clinic"
+    assert "records/" in files[".gitignore"].splitlines()
