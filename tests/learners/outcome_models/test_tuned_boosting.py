@@ -113,3 +113,13 @@ def test_settings_chosen_before_are_those_that_fit_would_choose() -> None:
         np.testing.assert_array_equal(getattr(at_once, trees).value, getattr(later, trees).value)
     fixed = replace(chosen, settings=BoostingSettings(1, 2, "squared_error"))
     assert len(fixed.fit(train, validation).dose_trees.root) == 2 * TUNED.bags
+
+
+def test_labels_that_those_who_chose_did_not_have_are_learned() -> None:
+    """A class of the patients added for the last fit must not be taken for impossible."""
+    cohort = iwpc_cohort()
+    train, validation = select_split(cohort, TRAIN), select_split(cohort, VALIDATION)
+    nothing = replace(TUNED, settings=BoostingSettings(0, 0, "squared_error"))
+    policy = nothing.fit(train, validation)
+    assert len(policy.option_trees.root) > 1
+    assert len(policy.dose_trees.root) == min(TUNED.round_counts) * TUNED.bags

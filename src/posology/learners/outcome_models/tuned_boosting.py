@@ -46,9 +46,9 @@ class BoostingSettings:
     """What inner folds choose."""
 
     option_rounds: int
-    """0 where no option can be learned."""
+    """0 where the patients who chose have one label: others are then given the fewest rounds."""
     dose_rounds: int
-    """0 where no dose is known."""
+    """0 where they have no dose; likewise."""
     dose_loss: str
 
 
@@ -141,15 +141,15 @@ class TunedBoostingLearner:
 
     def _grow_options(self, data: "_Data", rounds: int) -> Trees:
         task, _ = data.option_task()
-        if not rounds or len(np.unique(task.y)) < 2:
+        if len(np.unique(task.y)) < 2:
             return constant_label_trees(data.labels, task.y.astype(np.int64))
-        return self._bag(task, rounds)
+        return self._bag(task, rounds or min(self.round_counts))
 
     def _grow_dose(self, data: "_Data", settings: BoostingSettings) -> Trees:
         task, known = data.dose_task(settings.dose_loss)
-        if not settings.dose_rounds or not known.any():
+        if not known.any():
             return constant_trees(np.full(1, np.nan))
-        return self._bag(task, settings.dose_rounds)
+        return self._bag(task, settings.dose_rounds or min(self.round_counts))
 
     def _choose_rounds(
         self, task: BoostingTask, fold: Int64[np.ndarray, " decision"], loss: Loss
