@@ -1,7 +1,4 @@
-"""The lock of a file, held by one process at a time: flock where there is one, else msvcrt's.
-
-`filelock` was not taken: its releases differ in whether the file is removed, and ours must stay.
-"""
+"""The lock of a file, held by one process at a time: flock where there is one, else msvcrt's."""
 
 import importlib
 import os

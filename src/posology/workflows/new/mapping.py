@@ -5,7 +5,7 @@ from glob import escape
 
 from posology.records.sources.tables.column_kinds import Column
 from posology.records.sources.tables.mapping import ROW
-from posology.records.sources.tables.suggest import dialect_lines, quoted, time_lines
+from posology.records.sources.tables.suggest import dialect_lines, number_lines, quoted, time_lines
 from posology.workflows.new.roles import Roles
 from posology.workflows.new.table import Table
 
@@ -98,9 +98,7 @@ def _outcome(table: Table, roles: Roles) -> Iterator[str]:
     yield from ("", f"# The outcome.{check(roles, 'outcome', '--outcome')}", "[[event]]")
     if roles.kind == "number":
         yield f"code = {quoted(outcome_code(roles))}"
-        yield f"value = {quoted(roles.outcome)}"
-        if column.unit:
-            yield f"unit = {quoted(column.unit)}"
+        yield from number_lines(column)
     else:
         yield f"code = {quoted(f'{outcome_code(roles)}//{{{roles.outcome}}}')}"
     yield from _outcome_time(table, roles)
@@ -130,9 +128,7 @@ def _covariate(column: Column) -> Iterator[str]:
         yield from time_lines(column, None)
     elif column.kind == "number":
         yield f"code = {quoted(code)}"
-        yield f"value = {quoted(column.name)}"
-        if column.unit:
-            yield f"unit = {quoted(column.unit)}"
+        yield from number_lines(column)
     else:
         yield f"code = {quoted(f'{code}//{cell}')}"
     yield f"when = {quoted(column.name)}"

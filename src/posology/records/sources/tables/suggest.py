@@ -115,6 +115,13 @@ def dialect_lines(dialect: Dialect, columns: Sequence[Column]) -> Iterator[str]:
         yield 'decimal = ","'
 
 
+def number_lines(column: Column) -> Iterator[str]:
+    """A column's number as an event's value, with its unit where that is known."""
+    yield f"value = {quoted(column.name)}"
+    if column.unit:
+        yield f"unit = {quoted(column.unit)}"
+
+
 def time_lines(column: Column, shared: Column | None) -> Iterator[str]:
     """How a column writes its dates, where that is not how the date of all rows is written."""
     if column.misfits:
@@ -160,9 +167,7 @@ def _event_lines(column: Column, columns: Sequence[Column], time: Column | None)
         yield f"code = {quoted(f'{family[str(column.system)]}//{column.system}//{cell}')}"
     elif column.kind == "number":
         yield f"code = {quoted(f'MEASUREMENT//LOCAL//{part}')}"
-        yield f"value = {quoted(name)}"
-        if column.unit:
-            yield f"unit = {quoted(column.unit)}"
+        yield from number_lines(column)
     else:
         yield f"code = {quoted(f'OBSERVATION//LOCAL//{part}//{cell}')}"
     if column is not time:
