@@ -16,6 +16,7 @@ from posology.learners import baselines
 from posology.learners.guidelines.formula import build_formula_policy, build_rule_policy
 from posology.workflows import demo as demo_workflow
 from posology.workflows.fitting import rivals
+from posology.workflows.recommend import recommend, template
 from tests.builders.policies import SMALL_STACK
 from tests.builders.small_recipes import small_recipe
 
@@ -64,6 +65,12 @@ def test_the_demo_ends_with_a_report_a_policy_and_every_figure(
     assert "http://" not in page.replace("http://www.w3.org", "")
     loaded = artifact.load(tmp_path / "demo" / "model")
     assert loaded.study.name == "iwpc"
+    patient = template(loaded)
+    patient["facts"] |= {"sex": "female", "race": "White", "age": 72, "height": 160, "weight": 62}
+    patient["facts"] |= {"CYP2C9": "*1/*3", "VKORC1 -1639": "A/A", "target INR": 2.5}
+    answer = recommend(loaded, patient).recommendation
+    assert answer.why.dose
+    assert answer.model.learned_from == "Learned from 4,160 decisions."
     body = json.loads((tmp_path / "demo.json").read_text())
     assert {"command", "version", "commit", "seed", "machine", "date", "seconds"} <= set(
         body["meta"]

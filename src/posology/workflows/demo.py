@@ -4,6 +4,7 @@ import collections
 from collections.abc import Generator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -11,8 +12,6 @@ from rich.console import Group
 
 import posology
 from posology import artifact
-from posology.advice.form.training_facts import EVIDENCE, measure_facts
-from posology.advice.uncertainty.evidence import EVIDENCE as UNCERTAINTY
 from posology.artifact import Artifact
 from posology.cohorts.build import build_cohort
 from posology.cohorts.study.reader import read_study
@@ -35,13 +34,14 @@ from posology.report.table1.cases import CaseQuestion, select_cases
 from posology.report.table1.content import MemberLine, Table1Content
 from posology.report.table1.page import write_table1_page
 from posology.report.table1.terminal import render_table1
-from posology.workflows.advice.evidence import measure_advice_evidence
 from posology.workflows.fitting import rivals
+from posology.workflows.fitting.kept_evidence import count_patients, measure_kept_evidence
 from posology.workflows.fitting.stack import EVIDENCE as STACK_EVIDENCE
 from posology.workflows.fitting.stack import StackEvidence, stack_around, stack_rows
+from posology.workflows.patient import uncertainty_of
 from posology.workflows.progress import Progress, no_progress, run_epochs, to_learning_curves
 from posology.workflows.results import Row, format_now, render_text, rows_to_table
-from posology.workflows.uncertainty.measure import coverage_rows, measure_uncertainty
+from posology.workflows.uncertainty.measure import coverage_rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,20 +92,20 @@ def demo(folder: str | Path, seed: int = 0, progress: Progress = no_progress) ->
     predictions |= others.predictions
     table = compare_models(predictions, test, np.random.default_rng(seed))
     model = _new_folder(Path(folder) / "model")
-    policy, judged = ours.policies["posology"], ours.judged
-    uncertainty = measure_uncertainty(judged, cohort, seed)
-    evidence = {"data": "IWPC", "split": "test", "seed": seed, "table": to_rows(table)}
+    evidence: dict[str, Any] = {"data": "IWPC", "split": "test", "seed": seed}
+    evidence["table"] = to_rows(table)
+    evidence |= count_patients(cohort)
     evidence["learning"] = to_learning_curves(ours.curves)
-    evidence[EVIDENCE] = serialize(measure_facts(train), {})
-    evidence[UNCERTAINTY] = serialize(uncertainty, {})
     evidence[STACK_EVIDENCE] = serialize(ours.stack, {})
-    evidence |= measure_advice_evidence(judged, cohort, seed, 0, progress)
+    policy = ours.policies["posology"]
+    evidence |= measure_kept_evidence(policy, ours.judged, cohort, seed, 0, progress)
     artifact.save(policy, study, evidence, model)
     curves = ours.curves | {"posology_paper": others.paper_curve}
     figures = _Figures(artifact.load(model), predictions, table, curves, ours.stack, seed)
     report_path = Path(folder) / "report.html"
     _write_report(report_path, data, test, figures)
-    coverage = coverage_rows(predictions["posology"], test, uncertainty.dose)
+    intervals = uncertainty_of(figures.model).dose
+    coverage = coverage_rows(predictions["posology"], test, intervals)
     rows = [*to_rows(table), *coverage, *stack_rows(ours.stack, study.name)]
     return DemoResult(introduction, table, rows, report_path, model)
 

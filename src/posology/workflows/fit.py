@@ -10,9 +10,6 @@ from rich.text import Text
 from torch import Tensor
 
 from posology import artifact
-from posology.advice.form.training_facts import EVIDENCE, measure_facts
-from posology.advice.uncertainty.evidence import EVIDENCE as UNCERTAINTY
-from posology.advice.why.evidence import EVIDENCE as WHY
 from posology.domain.cohort import TRAIN, VALIDATION, Cohort, select_split
 from posology.domain.policy import Policy
 from posology.domain.profile import Profile
@@ -30,23 +27,16 @@ from posology.learners.recurrent.choice import choose_method
 from posology.learners.stack.learner import StackLearner
 from posology.learners.stack.members import split_training
 from posology.learners.tune import load_recipe
-from posology.lifecycle.learned_from import EVIDENCE as LEARNED_FROM
-from posology.lifecycle.learned_from import describe_learning
-from posology.lifecycle.monitoring.reference import EVIDENCE as MONITORING
 from posology.nn.network import Network
-from posology.workflows.advice.evidence import (
-    MAX_DECISIONS,
-    measure_advice_evidence,
-)
-from posology.workflows.advice.reasons import measure_reasons
+from posology.workflows.advice.evidence import MAX_DECISIONS
 from posology.workflows.effect_content import has_trajectories
+from posology.workflows.fitting.kept_evidence import count_patients, measure_kept_evidence
 from posology.workflows.fitting.stack import EVIDENCE as STACK_EVIDENCE
 from posology.workflows.fitting.stack import StackEvidence, describe_stack, stack_around, stack_rows
 from posology.workflows.gate.budgets import fit_within_budgets
 from posology.workflows.gate.protect import model_usual_care, protect, usual_care
 from posology.workflows.gate.protection import BUDGETS, describe_evidence, describe_protection
 from posology.workflows.gate.protection import EVIDENCE as PROTECTION
-from posology.workflows.monitoring.observe import measure_monitoring
 from posology.workflows.progress import (
     Progress,
     describe_epoch,
@@ -56,7 +46,6 @@ from posology.workflows.progress import (
     to_learning_curves,
 )
 from posology.workflows.results import Row, rows_to_table
-from posology.workflows.uncertainty.measure import measure_uncertainty
 
 NETWORK, STACK = "network", "stack"
 """The methods of the neural network alone, and of the network with other models where they help."""
@@ -155,9 +144,7 @@ def fit(
             answers of `recommend`; 0: none, and which option is better is then not answered.
     """
     train, validation = _learned_from(cohort)
-    measured: dict[str, Any] = {"seed": seed}
-    measured |= {"train": len(train), "validation": len(validation)}
-    measured[LEARNED_FROM] = describe_learning(cohort)
+    measured: dict[str, Any] = {"seed": seed, **count_patients(cohort)}
     if method in (NETWORK, STACK) and settings == NetworkSettings():
         choice = choose_method(train, validation, seed)
         if choice is not None:
@@ -174,16 +161,10 @@ def fit(
     if method in (NETWORK, STACK):
         measured["recipe"] = settings.recipe
     measured["method"] = method
-    policy = fitted.policy
     if fitted.saves_result:
-        measured[UNCERTAINTY] = serialize(measure_uncertainty(fitted.judged, cohort, seed), {})
-        measured |= measure_advice_evidence(
-            fitted.judged, cohort, seed, evidence_decisions, progress
+        measured |= measure_kept_evidence(
+            fitted.policy, fitted.judged, cohort, seed, evidence_decisions, progress
         )
-        measured[MONITORING] = serialize(measure_monitoring(fitted.judged, cohort, seed), {})
-    measured[EVIDENCE] = serialize(measure_facts(train), {})
-    so_far = artifact.Artifact(policy, cohort.study, measured, "")
-    measured[WHY] = measure_reasons(so_far, train, validation)
     measured["warnings"] = [*cohort.warnings, *filter(None, [describe_protection(measured)])]
     if fitted.phases:
         measured["learning"] = to_learning_curves(fitted.phases)
@@ -191,7 +172,7 @@ def fit(
         measured[STACK_EVIDENCE] = serialize(fitted.stack, {})
     if progress is progress_of_python:
         progress("")  # leaves the line empty
-    kept = policy, cohort.study, measured, fitted.phases, len(validation)
+    kept = fitted.policy, cohort.study, measured, fitted.phases, len(validation)
     return FitResult(*kept, fitted.saves_result, fitted.stack)
 
 
