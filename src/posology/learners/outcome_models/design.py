@@ -93,23 +93,41 @@ def sample_weight(
     return weight / weight.mean()
 
 
-def mean_log_loss(p: Float64[np.ndarray, "decision treatment"], labels: Labels) -> float:
-    """Mean negative log likelihood of the known labels, weighted; NaN where none is known."""
+def has_option_label(labels: Labels) -> Bool[np.ndarray, " decision"]:
+    """Whether the most effective option, or the outcome of the one received, is known."""
+    return labels.best >= 0 if labels.is_multiclass else ~np.isnan(labels.effective)
+
+
+def log_losses(
+    p: Float64[np.ndarray, "decision treatment"], labels: Labels
+) -> Float64[np.ndarray, " decision"]:
+    """Negative log likelihood of each decision's label; NaN where it is unknown."""
     rows = np.arange(len(p))
     if labels.is_multiclass:
-        known = labels.best >= 0
-        likelihood = p[rows, np.maximum(labels.best, 0)][known]
+        likelihood = p[rows, np.maximum(labels.best, 0)]
     else:
-        known = ~np.isnan(labels.effective)
-        p_effective = p[rows, np.maximum(labels.treatment, 0)][known]
-        likelihood = np.where(labels.effective[known] == 1, p_effective, 1.0 - p_effective)
+        p_effective = p[rows, np.maximum(labels.treatment, 0)]
+        likelihood = np.where(labels.effective == 1, p_effective, 1.0 - p_effective)
+    return np.where(has_option_label(labels), -np.log(np.maximum(likelihood, 1e-12)), np.nan)
+
+
+def dose_errors(
+    dose: Float64[np.ndarray, " decision"], labels: Labels
+) -> Float64[np.ndarray, " decision"]:
+    """Absolute error of each decision's dose in the study's unit; NaN where none is known."""
+    return np.abs(dose - labels.dose)
+
+
+def mean_log_loss(p: Float64[np.ndarray, "decision treatment"], labels: Labels) -> float:
+    """Mean negative log likelihood of the known labels, weighted; NaN where none is known."""
+    known = has_option_label(labels)
     if not known.any():
         return float("nan")
-    losses = -np.log(np.maximum(likelihood, 1e-12))
+    losses = log_losses(p, labels)[known]
     return float(np.average(losses, weights=sample_weight(labels, known)))
 
 
 def mean_dose_error(dose: Float64[np.ndarray, " decision"], labels: Labels) -> float:
     """Mean absolute error in the study's unit; NaN where no dose is known."""
     known = ~np.isnan(labels.dose)
-    return float(np.abs(dose - labels.dose)[known].mean()) if known.any() else float("nan")
+    return float(dose_errors(dose, labels)[known].mean()) if known.any() else float("nan")

@@ -4,15 +4,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Bool, Float64
+from jaxtyping import Bool, Float64, Int64
 
 from posology.domain.cohort import Cohort
 from posology.domain.policy import Policy, allow_all_treatments
 from posology.learners.outcome_models.design import (
     Labels,
+    dose_errors,
     extract_labels,
-    mean_dose_error,
-    mean_log_loss,
+    log_losses,
     select_labels,
 )
 from posology.learners.stack.members import independent_units
@@ -45,13 +45,25 @@ class StackScore:
     network: float
     stack: float
     """With weights fitted on the other half of the patients, or of the sites where the study splits
-    by site."""
+    by site; 0, as is the network's, where there is one of them only."""
     decisions: int
+    standard_error: float = 0.0
+    """Of the difference, over patients, or over sites where the study splits by site."""
+
+    @property
+    def difference(self) -> float:
+        """Loss of the stack less that of the network."""
+        return self.stack - self.network
 
     @property
     def helps(self) -> bool:
-        """Whether the stack's loss is the lower one."""
-        return self.stack < self.network
+        """Whether the network alone is not better by one standard error of the difference.
+
+        Among hundreds of patients the noise of the difference is about as large as what a stack
+        gains, so that its sign alone would refuse one good stack in six. With as much expected of
+        stacks beforehand as the noise is large, more speaks against one only from here on.
+        """
+        return self.difference < self.standard_error
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +77,7 @@ class Judgement:
 
     @property
     def helps(self) -> bool:
-        """Whether a loss of the stack is lower than the network's."""
+        """Whether the stack has an answer of the network's."""
         return any(score.helps for score in self.scores)
 
 
@@ -76,16 +88,23 @@ class _Answers:
     name: str
     predictions: Float64[np.ndarray, "policy decision ..."]
     labels: Labels
-    loss: Callable[[np.ndarray, Labels], float]
+    loss: Callable[[np.ndarray, Labels], Float64[np.ndarray, " decision"]]
+    unit: Int64[np.ndarray, " decision"]
+    """The patient, or the site where the study splits by site."""
     half: Bool[np.ndarray, " decision"]
+    """One half of the units."""
 
     def __len__(self) -> int:
         return self.predictions.shape[1]
 
+    def losses(self, weights: Weights) -> Float64[np.ndarray, " decision"]:
+        """Loss of the weighted mean on each decision."""
+        return self.loss(np.tensordot(weights, self.predictions, 1), self.labels)
+
     def mixed(self, weights: Weights, rows: Bool[np.ndarray, " decision"] | slice) -> float:
-        """Loss of the weighted mean on some decisions."""
+        """Mean loss of the weighted mean on some decisions."""
         mean = np.tensordot(weights, self.predictions[:, rows], 1)
-        return self.loss(mean, select_labels(self.labels, np.arange(len(self))[rows]))
+        return float(self.loss(mean, select_labels(self.labels, np.arange(len(self))[rows])).mean())
 
     def fit(self, members: Sequence[int], rows: Bool[np.ndarray, " decision"] | slice) -> Weights:
         """Weights of some members on some decisions; 0 for the others."""
@@ -143,33 +162,53 @@ def _score_member(answers: _Answers, number: int, name: str, weights: Weights) -
 
 
 def _score_stack(answers: _Answers) -> StackScore:
+    """The stack on each half of the units with weights of the other half, and the network."""
     members = len(answers.predictions)
-    network = np.eye(members)[0]
-    total = {"network": 0.0, "stack": 0.0}
-    for rows in (answers.half, ~answers.half):
-        if not rows.any() or rows.all():
-            continue
-        weights = answers.fit(range(members), ~rows)
-        total["network"] += answers.mixed(network, rows) * float(rows.mean())
-        total["stack"] += answers.mixed(weights, rows) * float(rows.mean())
-    return StackScore(answers.name, total["network"], total["stack"], len(answers))
+    halves = (answers.half, ~answers.half)
+    if not all(half.any() for half in halves):
+        return StackScore(answers.name, 0.0, 0.0, len(answers))
+    network = answers.losses(np.eye(members)[0])
+    stack = np.empty(len(answers))
+    for rows in halves:
+        stack[rows] = answers.losses(answers.fit(range(members), ~rows))[rows]
+    return StackScore(
+        answers.name,
+        float(network.mean()),
+        float(stack.mean()),
+        len(answers),
+        _standard_error(stack - network, answers.unit),
+    )
+
+
+def _standard_error(
+    values: Float64[np.ndarray, " decision"], unit: Int64[np.ndarray, " decision"]
+) -> float:
+    """Of their mean, where the values of one unit go together."""
+    sums = np.bincount(np.unique(unit, return_inverse=True)[1], values - values.mean())
+    return float(np.sqrt(len(sums) / (len(sums) - 1) * (sums**2).sum()) / len(values))
 
 
 def _answers(policies: Sequence[Policy], validation: Cohort, seed: int) -> list[_Answers]:
-    """One for each loss that has a known label."""
+    """One for each loss that has a known label.
+
+    The outcome of the option received judges how ill patients are, hardly what the options differ
+    in (docs/stack.md), so that there the network keeps the options to itself.
+    """
     labels = extract_labels(validation)
     allowed = allow_all_treatments(validation.last_step, validation.study.formulary)
     asked = (validation.history, validation.last_step, allowed)
     p = np.stack([policy.predict_effectiveness(*asked).mean(2) for policy in policies])
     dose = np.stack([policy.predict_doses(*asked).overall.mean(1) for policy in policies])
-    has_label = labels.best >= 0 if labels.is_multiclass else ~np.isnan(labels.effective)
+    has_label = labels.best >= 0
     has_dose = ~np.isnan(labels.dose) & ~np.isnan(dose).any(axis=0)
     unit = independent_units(validation)
     units = int(unit.max(initial=-1)) + 1
     half = (np.random.default_rng(seed).permutation(units) < units / 2)[unit]
-    parts = [(LOG_LOSS, p, has_label, mean_log_loss), (DOSE_ERROR, dose, has_dose, mean_dose_error)]
+    judged = [(LOG_LOSS, p, has_label, log_losses), (DOSE_ERROR, dose, has_dose, dose_errors)]
     return [
-        _Answers(name, values[:, known], select_labels(labels, known), loss, half[known])
-        for name, values, known, loss in parts
+        _Answers(
+            name, values[:, known], select_labels(labels, known), loss, unit[known], half[known]
+        )
+        for name, values, known, loss in judged
         if known.any()
     ]

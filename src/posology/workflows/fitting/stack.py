@@ -75,10 +75,12 @@ def _weigh(
     trial = learner.judge(first, others, *cohorts)
     helps = trial.judgement.helps
     why = (
-        "The network is stacked with other models: that helps on validation patients."
+        "The network is stacked with other models: validation patients do not speak against it."
         if helps
-        else "The network stands alone: other models do not help it on validation patients."
+        else "The network stands alone: validation patients speak against other models."
     )
+    if any(score.helps and score.difference < 0 for score in trial.judgement.scores):
+        why = "The network is stacked with other models: that helps on validation patients."
     evidence = StackEvidence(helps, why, trial.judgement.members, trial.judgement.scores)
     if not helps:
         return Stacked(first, first, evidence)
@@ -109,6 +111,10 @@ def describe_stack(evidence: StackEvidence, unit: str) -> list[str]:
             f"{_TITLES[score.loss].capitalize()}, {score.decisions:,} validation decisions: stack "
             f"{score.stack:.4g}, network alone {score.network:.4g}{of_unit}"
         )
+        lines.append(
+            f"Difference {score.difference:+.2g}, standard error {score.standard_error:.2g}: "
+            + ("stacked" if score.helps else "the network keeps this answer to itself")
+        )
         lines.append(f"  {'member':<12}{'weight':>8}{'alone':>10}{'stack without it':>20}")
         lines += [_row(m) for m in evidence.members if m.loss == score.loss]
     return lines
@@ -130,8 +136,18 @@ def stack_rows(evidence: StackEvidence, study: str) -> list[Row]:
         for score in evidence.scores
         for model, value in (("stack", score.stack), ("network", score.network))
     ]
+    figures = [(*value[:3], None, None, value[3]) for value in values] + [
+        ("stack", f"difference_{s.loss}", s.difference, *_interval(s), s.decisions)
+        for s in evidence.scores
+    ]
     return [
         {"study": study, "model": model, "split": "validation", "metric": metric}
-        | {"value": value, "low": None, "high": None, "n": n}
-        for model, metric, value, n in values
+        | {"value": value, "low": low, "high": high, "n": n}
+        for model, metric, value, low, high, n in figures
     ]
+
+
+def _interval(score: StackScore) -> tuple[float, float]:
+    """95 % interval of the difference."""
+    width = 1.96 * score.standard_error
+    return score.difference - width, score.difference + width
