@@ -1,13 +1,15 @@
 """Bias, error, coverage, ranking and regret of every off-policy estimator where truth is known.
 
-    python -m benchmarks.off_policy --worlds sepsis warfarin clinic --seeds 10 --json FILE
+    python -m benchmarks.off_policy --worlds sepsis warfarin belief clinic --seeds 10 --json FILE
 
 Policies are learned from one set of logged patients by many methods and knobs, and valued on
 others by every estimator, with the behaviour policy known and estimated: `--draws` independent sets
 of `--test` patients a seed, as estimates on the same patients err together. The truth is exact on
-sepsis, simulated on warfarin (benchmarks/off_policy_warfarin.py) and read from the clinic's
-(benchmarks/off_policy_clinic.py). Each seed's results are kept beside FILE (`.jsonl`) as soon as
-they are there; the same command goes on after the seeds it finds.
+sepsis, simulated on warfarin (off_policy_warfarin.py) and in the partly observed world
+(off_policy_belief.py), and read from the clinic's (off_policy_clinic.py). `sdr` is what `posology
+evaluate` reports first over many decisions; in the clinic each review is one decision, without it.
+Each seed's results are kept beside FILE (`.jsonl`) as soon as they are there; the same command goes
+on after the seeds it finds.
 """
 
 import argparse
@@ -17,9 +19,9 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks import off_policy_clinic, off_policy_warfarin
+from benchmarks import off_policy_belief, off_policy_clinic, off_policy_warfarin
 from benchmarks.behaviour import table_behaviour
-from benchmarks.off_policy_rows import Case, Sizes, append, finished, judged, summary
+from benchmarks.off_policy_rows import Case, Sizes, States, append, finished, judged, summary
 from benchmarks.rows import keep, write
 from benchmarks.tabular_baselines import clone_behaviour, spibb
 from posology.domain.trajectories import Trajectories, select_episodes, state_codes
@@ -30,14 +32,17 @@ from posology.evaluation.off_policy.direct_method import (
     fit_table_q,
 )
 from posology.evaluation.off_policy.estimators import OffPolicyData
+from posology.learners.features.care_state import care_state
 from posology.learners.offline_rl.tabular import (
     Shrinkage,
     count_transitions,
     shrunk_value_iteration,
 )
 from posology.simulators import sepsis
+from posology.simulators.conversion import StudyNames, to_cohort
 from posology.simulators.mdp import policy_value, sample_trajectories
 
+SEPSIS = StudyNames("sepsis", tuple(f"treatment {number}" for number in range(25)))
 PLAIN = Shrinkage(prior_visits=0.0, effect_std=1e-6, min_support=0.0, pessimism=0.0)
 
 
@@ -117,10 +122,11 @@ def one_seed(world: sepsis.Sepsis, seed: int, sizes: Sizes) -> list[dict]:
         )
         behaviours = {"known": world.clinician[now, given], "estimated": estimated[now, given]}
         fold = assign_folds(evaluation.offsets, 3, rng)
+        columns = care_state(to_cohort(evaluation, SEPSIS))
         for name, policy in learned.items():
             data = off_policy_data(evaluation, policy, fold)
             case = Case("sepsis", name, seed, number, truth[name])
-            results += judged(case, data, behaviours, rng)
+            results += judged(case, data, behaviours, rng, States(columns, policy[now]))
     return results
 
 
@@ -131,6 +137,7 @@ def on_sepsis(seed: int, sizes: Sizes) -> list[dict]:
 
 WORLDS = {
     "sepsis": on_sepsis,
+    "belief": off_policy_belief.one_seed,
     "warfarin": off_policy_warfarin.one_seed,
     "clinic": off_policy_clinic.one_seed,
 }

@@ -9,8 +9,12 @@ import numpy as np
 from scipy.stats import spearmanr
 
 from benchmarks.rows import row
+from posology.causal.trajectories.care import LoggedCare, Matrix
+from posology.causal.trajectories.gain import estimate_trajectory_gain
+from posology.evaluation.off_policy.by_state import BY_STATE, state_estimate
 from posology.evaluation.off_policy.estimators import ESTIMATORS, OffPolicyData, summed_td_error
 from posology.evaluation.off_policy.support import (
+    Refusal,
     ReportingRule,
     bootstrap_intervals,
     check_support,
@@ -46,12 +50,32 @@ class Case:
     """Standard error of the truth, where that is a mean over simulated patients."""
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class States:
+    """What the estimator by state needs beside OffPolicyData."""
+
+    columns: np.ndarray
+    """Of `care_state`: one row a decision."""
+    policy: Matrix
+    believed: Matrix | None = None
+    """Modelled action values of the policy, from other patients."""
+
+
 def judged(
-    case: Case, known: OffPolicyData, behaviours: dict[str, np.ndarray], rng: np.random.Generator
+    case: Case,
+    known: OffPolicyData,
+    behaviours: dict[str, np.ndarray],
+    rng: np.random.Generator,
+    states: States | None = None,
 ) -> list[dict]:
     """One policy by every estimator: estimate, interval, truth, and whether it may be stated.
 
-    behaviours: probability of what was given, known and estimated.
+    Args:
+        case: the policy and its truth.
+        known: the evaluated patients.
+        behaviours: probability of what was given, known and estimated.
+        rng: of folds and resamples.
+        states: None where each decision is a trajectory by itself: then there is no `sdr`.
     """
     rule, results = ReportingRule(resamples=300), []
     for split, behaviour in behaviours.items():
@@ -82,7 +106,29 @@ def judged(
                     "unfit": bool(modelled),
                 }
             )
+        if states is not None:
+            results.append({**asdict(case), "split": split, **_by_state(states, data, rng, rule)})
     return results
+
+
+def _by_state(
+    states: States, data: OffPolicyData, rng: np.random.Generator, rule: ReportingRule
+) -> dict:
+    """The estimate with weights of states; its value also where it is refused."""
+    care = LoggedCare(
+        data.trajectories, states.columns, states.believed, data.discount, data.weight
+    )
+    gain = estimate_trajectory_gain(care, states.policy, rng)
+    found = state_estimate(gain, rng, rule).result
+    refused = isinstance(found, Refusal)
+    return {
+        "estimator": BY_STATE,
+        "value": float(gain.values.mean()),
+        "low": np.nan if refused else found.low,
+        "high": np.nan if refused else found.high,
+        "stated": not refused,
+        "unfit": False,
+    }
 
 
 def summary(results: list[dict]) -> list[dict]:

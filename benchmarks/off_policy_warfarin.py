@@ -11,16 +11,17 @@ from dataclasses import replace
 
 import numpy as np
 
-from benchmarks.off_policy_rows import Case, Sizes, judged
+from benchmarks.off_policy_rows import Case, Sizes, States, judged
 from benchmarks.warfarin import NAMING, POLICIES, iwpc_patients
-from posology.domain.cohort import Cohort
+from posology.domain.cohort import TRAIN, VALIDATION, Cohort, select_split
 from posology.domain.policy import Policy, allow_all_treatments
 from posology.domain.trajectories import Trajectories, episode_returns
 from posology.evaluation.off_policy.estimators import OffPolicyData
-from posology.learners.offline_rl.behaviour_cloning import BehaviourCloning
+from posology.learners.features.care_state import care_state
 from posology.learners.offline_rl.fqe import FittedQEvaluation
 from posology.learners.offline_rl.pessimistic_fqi import PessimisticFQI
 from posology.learners.offline_rl.q_network import QNetworkSettings
+from posology.learners.offline_rl.usual_care import clone_usual_care
 from posology.simulators.conversion import to_cohort
 from posology.simulators.rollout import remember_history
 from posology.simulators.warfarin.care import (
@@ -45,8 +46,9 @@ def one_seed(seed: int, sizes: Sizes) -> list[dict]:
     known, rng = iwpc_patients(), np.random.default_rng([seed, 2])
     learned = to_cohort(treated(known, sizes.train, rng), NAMING)
     few = QNetworkSettings(epochs=8, seed=seed)
+    splits = select_split(learned, TRAIN), select_split(learned, VALIDATION)
     cloned, valued = (
-        BehaviourCloning(few).fit(learned, learned),
+        clone_usual_care(*splits, seed),
         PessimisticFQI(few).fit(learned, learned),
     )
     truths = {
@@ -58,6 +60,7 @@ def one_seed(seed: int, sizes: Sizes) -> list[dict]:
     for number in range(sizes.draws):
         evaluation = treated(known, sizes.test, rng)
         cohort = to_cohort(evaluation, NAMING)
+        columns = care_state(cohort)
         row = np.arange(len(cohort)), evaluation.treatment.astype(np.int64)
         usual = np.maximum(asked(cloned, cohort)[row], 1e-4)
         behaviours = {"known": evaluation.logged_probability, "estimated": usual}
@@ -67,7 +70,7 @@ def one_seed(seed: int, sizes: Sizes) -> list[dict]:
                 evaluation, target=policy[row], q=q[row], v=(policy * q).sum(axis=1)
             )
             case = Case("warfarin", "{}_{:g}".format(*named), seed, number, *truths[named])
-            results += judged(case, data, behaviours, rng)
+            results += judged(case, data, behaviours, rng, States(columns, policy, q))
     return results
 
 

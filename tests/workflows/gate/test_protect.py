@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from posology.domain.cohort import VALIDATION, Cohort, select_split
-from posology.domain.policy import Doses
-from posology.learners.offline_rl import behaviour_cloning
+from posology.domain.policy import Doses, Policy
+from posology.learners.offline_rl.behaviour_cloning import BehaviourCloning
 from posology.learners.offline_rl.q_network import QNetworkSettings
 from posology.simulators.conversion import StudyNames, to_cohort
 from posology.simulators.mdp import Mdp, optimal_policy, sample_trajectories
@@ -42,7 +42,9 @@ class TablePolicy:
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
-        protecting, "BehaviourCloning", lambda _settings: behaviour_cloning.BehaviourCloning(TINY)
+        protecting,
+        "clone_usual_care",
+        lambda train, rest, _: BehaviourCloning(TINY).fit(train, rest),
     )
 
 

@@ -16,7 +16,7 @@ from posology.causal.trajectories.bounds import (
     error_factor,
 )
 from posology.causal.trajectories.care import LoggedCare, Matrix
-from posology.causal.trajectories.gain import estimate_trajectory_gain
+from posology.causal.trajectories.gain import TrajectoryGain, estimate_trajectory_gain
 from posology.evaluation.intervals import Interval
 from posology.evaluation.off_policy.support import (
     Estimate,
@@ -52,8 +52,14 @@ def estimate_by_state(
         rng: of folds and resamples.
         rule: level and resamples of the intervals.
     """
-    rule, patients = rule or ReportingRule(), len(care.trajectories)
-    found = estimate_trajectory_gain(care, policy, rng)
+    return state_estimate(estimate_trajectory_gain(care, policy, rng), rng, rule)
+
+
+def state_estimate(
+    found: TrajectoryGain, rng: np.random.Generator, rule: ReportingRule | None = None
+) -> StateEstimate:
+    """What may be stated of an estimate: its intervals, or the reason for none."""
+    rule, patients = rule or ReportingRule(), len(found.values)
     size = effective_patients(found)
     if size < MIN_EFFECTIVE:
         reason = (

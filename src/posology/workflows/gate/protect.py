@@ -15,8 +15,7 @@ from posology.domain.cohort import TRAIN, VALIDATION, Cohort, select_split
 from posology.domain.policy import Policy
 from posology.learners.network.policy import NetworkPolicy
 from posology.learners.network.policy_selection import BEHAVIOUR_TEMPERATURE
-from posology.learners.offline_rl.behaviour_cloning import BehaviourCloning
-from posology.learners.offline_rl.q_network import QNetworkSettings
+from posology.learners.offline_rl.usual_care import clone_usual_care
 from posology.workflows.gate.logged_care import describe_care, first_choices, with_belief
 from posology.workflows.gate.protection import Protection
 from posology.workflows.trajectory_follow_up import (
@@ -64,9 +63,8 @@ def complete_trajectories(cohort: Cohort) -> Cohort:
 
 
 def model_usual_care(cohort: Cohort, seed: int) -> Policy:
-    """How clinicians choose, learned from the training patients."""
-    learner = BehaviourCloning(QNetworkSettings(seed=seed))
-    return learner.fit(select_split(cohort, TRAIN), select_split(cohort, VALIDATION))
+    """How clinicians choose, learned from the training patients; no outcome is used."""
+    return clone_usual_care(select_split(cohort, TRAIN), select_split(cohort, VALIDATION), seed)
 
 
 def _judge(judged: Policy, usual: Policy, cohort: Cohort, seed: int) -> Protection:
