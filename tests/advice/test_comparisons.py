@@ -37,8 +37,8 @@ def test_a_difference_below_the_studys_least_one_is_no_clear_difference() -> Non
         compare_option(replace(worse, least_difference=21.0), 1).standing == "no_clear_difference"
     )
     apart = evidence("gain", means=(0.0, 0.30, 0.14))
-    assert is_better_than(replace(apart, least_difference=15.0), 1, 2)
-    assert not is_better_than(replace(apart, least_difference=17.0), 1, 2)
+    assert is_better_than(replace(apart, least_difference=15.0), "medium", "high")
+    assert not is_better_than(replace(apart, least_difference=17.0), "medium", "high")
 
 
 def test_levels_add_up_and_stay_between_0_and_100() -> None:
@@ -90,8 +90,19 @@ def test_harms_stand_on_the_level_of_such_patients_and_fewer_is_better() -> None
 
 def test_two_options_are_compared_by_the_interval_of_their_difference() -> None:
     made = evidence("gain", means=(0.0, 0.20, 0.14), errors=(0.0, 0.04, 0.04))
-    assert not is_better_than(made, 1, 2)
-    assert is_better_than(evidence("gain", means=(0.0, 0.30, 0.14)), 1, 2)
-    averages = evidence("none", averages=(estimate(9.0, 3.0), estimate(1.0, 3.0)))
-    assert is_better_than(averages, 1, 2)
-    assert not is_better_than(evidence("none"), 1, 2)
+    assert not is_better_than(made, "medium", "high")
+    assert is_better_than(evidence("gain", means=(0.0, 0.30, 0.14)), "medium", "high")
+
+
+def test_of_averages_the_interval_of_their_difference_decides_not_whether_two_overlap() -> None:
+    averages = (estimate(9.0, 4.0), estimate(4.0, 4.0))  # against the reference: they overlap
+    made = evidence("none", averages=averages, between=estimate(5.0, 3.0))
+    assert is_better_than(made, "medium", "high")
+    assert not is_better_than(made, "high", "medium")
+    assert not is_better_than(replace(made, least_difference=6.0), "medium", "high")
+    worse = evidence("none", averages=averages, between=estimate(-5.0, 3.0))
+    assert is_better_than(worse, "high", "medium")
+    alike = evidence("none", averages=averages, between=estimate(5.0, 6.0))
+    assert not is_better_than(alike, "medium", "high")
+    unknown = evidence("none", averages=(estimate(9.0, 3.0), estimate(1.0, 3.0)))
+    assert not is_better_than(unknown, "medium", "high")

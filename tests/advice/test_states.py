@@ -61,11 +61,36 @@ def test_two_that_do_not_differ_are_both_named() -> None:
     advice = answer(evidence("gain", means=(0.0, 0.20, 0.18)))
     assert advice.state == "better_than_reference"
     assert " or high dose" in advice.headline
-    assert advice.lead[1] == "Between them there is no clear difference: choose by harms."
+    assert advice.lead[1] == (
+        "Between them there is no clear difference. "
+        "The harms are not shown to differ. Choose by what the patient wants."
+    )
+
+
+def test_one_that_is_shown_better_than_all_others_stands_alone_in_the_headline() -> None:
+    both = (estimate(9.0, 3.0), estimate(4.0, 3.0))
+    advice = answer(evidence("none", averages=both, between=estimate(5.0, 4.0)))
+    assert advice.state == "better"
+    assert advice.headline == (
+        "Medium dose, 21 mg/wk, is better on average than low dose and than the other option."
+    )
+
+
+def test_averages_that_both_beat_the_reference_but_not_each_other_are_named_together() -> None:
+    both = (estimate(9.0, 3.0), estimate(8.0, 3.0))
+    advice = answer(evidence("none", averages=both, between=estimate(1.0, 4.0)))
+    assert advice.state == "better_than_reference"
+    assert advice.headline == (
+        "Medium dose, 21 mg/wk, or high dose, 49.5 mg/wk, is better on average than low dose."
+    )
 
 
 def test_better_on_average_is_not_called_better_for_this_patient() -> None:
-    advice = answer(evidence("none", averages=(estimate(9.0, 3.0), estimate(-1.0, 3.0))))
+    advice = answer(
+        evidence(
+            "none", averages=(estimate(9.0, 3.0), estimate(-1.0, 3.0)), between=estimate(10.0, 4.0)
+        )
+    )
     assert advice.state == "better"
     assert "is better on average than" in advice.headline
     assert "for this patient" not in advice.headline
@@ -127,5 +152,7 @@ def test_a_harm_in_the_lead_is_the_difference_of_the_two_numbers_in_the_table() 
     other = HarmAdvice("bleed", "", Estimate(4.6, 3.0, 6.0), None, REFERENCE)
     options = (replace(low, harms=(own,)), replace(usual, harms=(other,)))
     prediction = predict_patient(fitted_policy("logistic"), study_with_an_outcome(), encode(), {})
-    _, lead = describe_answer(BETTER_FOR_PATIENT, prediction, AdviceInputs(), options)
+    _, lead = describe_answer(
+        BETTER_FOR_PATIENT, prediction, AdviceInputs(evidence=evidence("gain")), options
+    )
     assert "With low start: 3 fewer of 100 have bleed." in lead

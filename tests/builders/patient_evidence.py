@@ -6,7 +6,12 @@ from posology.advice.comparisons import PatientEvidence
 from posology.causal.patient.effect_posterior import PatientPosterior
 from posology.causal.patient.model import PatientOutcomes
 from posology.causal.patient.prognosis import Level
-from posology.domain.recommendation.evidence import HarmEvidence, OptionEvidence, StudyEvidence
+from posology.domain.recommendation.evidence import (
+    HarmEvidence,
+    OptionEvidence,
+    PairEvidence,
+    StudyEvidence,
+)
 from posology.domain.recommendation.option import Estimate
 
 NAMES = ("low", "medium", "high")
@@ -33,8 +38,10 @@ def evidence(
     averages: tuple[Estimate | None, Estimate | None] = (estimate(2.0, 4.0), estimate(-1.0, 4.0)),
     bleeding: Estimate | None = None,
     reference: str = "low",
+    between: Estimate | None = None,
 ) -> PatientEvidence:
-    """`means` and `errors` are the patient's own effects, as probabilities."""
+    """`means` and `errors` are the patient's own effects, as probabilities; `between` is the
+    average difference of medium and high."""
     same = estimate(0.5, 3.0) if bleeding is None else bleeding
     differences = (None, *averages) if reference else (estimate(0.0, 2.0), *averages)
     study = StudyEvidence(
@@ -53,6 +60,7 @@ def evidence(
             for name, difference in zip(NAMES, differences, strict=True)
         ),
         groups=(),
+        pairs=() if between is None else (PairEvidence("medium", "high", between),),
     )
     shares = np.array([0.5, 0.3, 0.2])
     outcomes = PatientOutcomes(

@@ -105,15 +105,19 @@ def compare_reference(evidence: PatientEvidence) -> Comparison:
     )
 
 
-def is_better_than(evidence: PatientEvidence, option: int, other: int) -> bool:
+def is_better_than(evidence: PatientEvidence, option: str, other: str) -> bool:
     """Whether the difference of two options, neither the reference, excludes 0 and counts."""
+    least = evidence.least_difference
     if evidence.is_individual:
-        found = _interval(*evidence.outcomes.against(option, other), evidence.factor)
-        return _standing(found, evidence.least_difference) == BETTER
-    first, second = (evidence.study.options[k].difference for k in (option, other))
-    if first is None or second is None or first.low <= second.high:
-        return False
-    return first.value - second.value >= evidence.least_difference
+        names = [found.name for found in evidence.study.options]
+        apart = evidence.outcomes.against(names.index(option), names.index(other))
+        return _standing(_interval(*apart, evidence.factor), least) == BETTER
+    for pair in evidence.study.pairs:
+        if (pair.first, pair.second) == (option, other):
+            return _standing(pair.difference, least) == BETTER
+        if (pair.first, pair.second) == (other, option):
+            return _standing(pair.difference, least) == WORSE
+    return False
 
 
 def _harms(

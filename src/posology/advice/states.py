@@ -56,10 +56,9 @@ def decide_state(
 
 
 def _compare_first(inputs: AdviceInputs, options: tuple[OptionAdvice, ...]) -> str:
-    """Whether an option is better than the reference, and the first than the next one."""
+    """Whether an option is better than the reference, and the first than every other one."""
     evidence = inputs.evidence
     assert evidence is not None
-    names = [option.name for option in evidence.study.options]
     ranked = [
         o for o in in_order(options, is_ranked=True) if o.standing not in (NOT_ESTIMATED, FORBIDDEN)
     ]
@@ -68,8 +67,7 @@ def _compare_first(inputs: AdviceInputs, options: tuple[OptionAdvice, ...]) -> s
     others = [option for option in ranked if option.standing != REFERENCE]
     first, *rest = others
     is_first = first.standing == BETTER and all(
-        is_better_than(evidence, names.index(first.name), names.index(other.name))
-        for other in rest[:1]
+        is_better_than(evidence, first.name, other.name) for other in rest
     )
     return BETTER_FOR_PATIENT if is_first else BETTER_THAN_REFERENCE
 

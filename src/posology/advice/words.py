@@ -10,6 +10,7 @@ from posology.advice.amounts import (
     more_or_fewer,
     span_words,
 )
+from posology.advice.comparisons import is_better_than
 from posology.advice.inputs import AdviceInputs
 from posology.advice.options import USUAL_CARE
 from posology.advice.prediction import PatientPrediction
@@ -89,19 +90,29 @@ def _describe_no_answer(state: str, prediction: PatientPrediction, inputs: Advic
 
 
 def _describe_better(state: str, inputs: AdviceInputs, options: tuple[OptionAdvice, ...]) -> Answer:
-    reference = reference_title(options)
-    better = [option for option in options if option.standing == BETTER]
-    first = better[0]
-    named = _or([_with_dose(option, options) for option in better])
-    likely = "likely better for this patient than"
-    if inputs.evidence is not None and not inputs.evidence.is_individual:
-        likely = "better on average than"
-    unit = "" if inputs.evidence is None else inputs.evidence.study.unit
-    lead = (_numbers(first, options, unit), *_harm_sentences(first, options))
-    if state == BETTER_THAN_REFERENCE and len(better) > 1:
-        head = f"{_upper(named)} is {likely} {reference}."
-        return head, (lead[0], "Between them there is no clear difference: choose by harms.")
-    return f"{_upper(named)} is {likely} {reference}.", lead[:3]
+    evidence, reference = inputs.evidence, reference_title(options)
+    assert evidence is not None  # without it nothing is shown better
+    first, *others = [option for option in options if option.standing == BETTER]
+    level = [first, *(o for o in others if not is_better_than(evidence, first.name, o.name))]
+    likely = "likely better for this patient" if evidence.is_individual else "better on average"
+    than = f"{likely} than {reference}"
+    numbers = _numbers(first, options, evidence.study.unit)
+    if state == BETTER_FOR_PATIENT and others:
+        compared = (BETTER, NO_CLEAR_DIFFERENCE, WORSE)
+        rest = sum(option.standing in compared for option in options) - 1
+        others_too = "the other option" if rest == 1 else "the other options"
+        head = f"{_upper(_with_dose(first, options))} is {than} and than {others_too}."
+        return head, (numbers, *_harm_sentences(first, options))[:3]
+    head = f"{_upper(_or([_with_dose(option, options) for option in level]))} is {than}."
+    if len(level) == 1:
+        return head, (numbers, *_harm_sentences(first, options))[:3]
+    less = [_short(option, options) for option in others if option not in level]
+    lesser = (f"Also better than {reference}, but less so: {_or(less)}.",) if less else ()
+    return head, (
+        numbers,
+        f"Between them there is no clear difference. {_choose_by(options)}",
+        *lesser,
+    )
 
 
 def _describe_no_option(inputs: AdviceInputs, options: tuple[OptionAdvice, ...]) -> Answer:

@@ -36,6 +36,16 @@ class OptionEvidence:
 
 
 @dataclass(frozen=True, slots=True)
+class PairEvidence:
+    """The difference of two options in the analysis population."""
+
+    first: str
+    second: str
+    difference: Estimate
+    """First minus second; the intervals of all pairs hold together."""
+
+
+@dataclass(frozen=True, slots=True)
 class GroupEvidence:
     """Gain of the rule over the best single option in one group of patients."""
 
@@ -65,6 +75,8 @@ class StudyEvidence:
     heterogeneity_p: float
     options: tuple[OptionEvidence, ...]
     groups: tuple[GroupEvidence, ...]
+    pairs: tuple[PairEvidence, ...] = ()
+    """Of judged options; empty in policies saved before pairs were kept."""
 
 
 @dataclass(frozen=True, slots=True)

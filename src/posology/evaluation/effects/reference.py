@@ -44,15 +44,30 @@ class ReferenceContrast:
 
 
 @dataclass(frozen=True, slots=True)
+class PairContrast:
+    """One option for all against another."""
+
+    first: int
+    second: int
+    effect: Difference
+    """First minus second; its interval and p value count all pairs."""
+
+
+@dataclass(frozen=True, slots=True)
 class ReferenceComparison:
     """Options and a rule against the reference, in the analysis population."""
 
     contrasts: tuple[ReferenceContrast, ...]
     """Each judged option for all; intervals are simultaneous (max-t)."""
-    options_differ: bool
-    """Whether any two judged options are shown to differ; intervals hold for all pairs."""
+    pairs: tuple[PairContrast, ...]
+    """Any two judged options; intervals are simultaneous over all pairs (max-t)."""
     rule: Difference
     """Gain of the rule."""
+
+    @property
+    def options_differ(self) -> bool:
+        """Whether any two judged options are shown to differ."""
+        return any(pair.effect.low > 0 or pair.effect.high < 0 for pair in self.pairs)
 
 
 def judged_reference(reference: Reference, is_judged: Bool[np.ndarray, " treatment"]) -> Reference:
@@ -102,8 +117,9 @@ def compare_with_reference(
         factor = shared_noise_factor(columns[:, -1], runs, nuisance.trial.subject[population])
     others = [at for at, k in enumerate(judged) if k != reference.option]
     effects = simultaneous_differences(means[others], draws[:, others])
-    first, second = np.array(list(itertools.combinations(range(len(judged)), 2))).T
-    pairs = simultaneous_differences(
+    combinations = list(itertools.combinations(range(len(judged)), 2))
+    first, second = np.array(combinations).T
+    between = simultaneous_differences(
         means[first] - means[second], draws[:, first] - draws[:, second]
     )
     return ReferenceComparison(
@@ -111,6 +127,9 @@ def compare_with_reference(
             ReferenceContrast(option_name(nuisance.trial, judged[at]), judged[at], effect)
             for at, effect in zip(others, effects, strict=True)
         ),
-        options_differ=any(pair.low > 0 or pair.high < 0 for pair in pairs),
+        pairs=tuple(
+            PairContrast(judged[a], judged[b], effect)
+            for (a, b), effect in zip(combinations, between, strict=True)
+        ),
         rule=widened_difference(float(means[-1]), draws[:, -1], factor),
     )

@@ -11,6 +11,7 @@ from posology.domain.recommendation.evidence import (
     GroupEvidence,
     HarmEvidence,
     OptionEvidence,
+    PairEvidence,
     StudyEvidence,
 )
 from posology.domain.recommendation.option import Estimate
@@ -93,6 +94,7 @@ def build_study_evidence(source: EvidenceSource, rng: np.random.Generator) -> St
             GroupEvidence(g.family, g.group, g.patients, _estimate(g.gain, factor))
             for g in source.study.subgroups
         ),
+        pairs=_pairs(verdict, source.names, factor),
     )
 
 
@@ -114,6 +116,16 @@ def _differences(verdict: Verdict, factor: float) -> dict[int, Estimate | None]:
     if verdict.against_reference is None:
         return {}
     return {c.index: _estimate(c.effect, factor) for c in verdict.against_reference.contrasts}
+
+
+def _pairs(verdict: Verdict, names: tuple[str, ...], factor: float) -> tuple[PairEvidence, ...]:
+    found = () if verdict.against_reference is None else verdict.against_reference.pairs
+    estimates = [(pair, _estimate(pair.effect, factor)) for pair in found]
+    return tuple(
+        PairEvidence(names[pair.first], names[pair.second], estimate)
+        for pair, estimate in estimates
+        if estimate is not None
+    )
 
 
 _Harm = dict[int, tuple[Estimate | None, Estimate | None]]

@@ -22,7 +22,7 @@ from posology.learners.features.tabular import (
     extract_features,
 )
 
-_POINTS = "percentage points, of patients for whom the option is effective"
+_POINTS = "percentage points of patients who reach the goal"
 _AGE = ("MEDS_BIRTH",)
 _DAYS_PER_YEAR = 365.25
 
