@@ -21,7 +21,7 @@ from posology.advice.uncertainty.certainty import (
 from posology.advice.uncertainty.evidence import NOT_MEASURED
 from posology.advice.words import describe_answer, reference_title
 from posology.domain.codes import display_name, has_prefix
-from posology.domain.history import History, has_code
+from posology.domain.history import History, code_finder
 from posology.domain.policy import Policy
 from posology.domain.recommendation.findings import Certainty, MissingFact
 from posology.domain.recommendation.option import DoseAdvice
@@ -140,10 +140,10 @@ def list_missing(study: Study, policy: Policy, history: History) -> tuple[Missin
     decision = history.step_offsets[1:2] - 1
     groups = (code for _, codes in study.subgroups for code in codes)
     families = tuple(dict.fromkeys((*study.profile.families, *groups)))
-    missing = []
+    missing, is_present = [], code_finder(history, decision)
     for family, name in zip(families, _short_names(families, study.names), strict=True):
         rows = policy.profile.rows((family,))
-        if rows and not has_code(history, decision, rows)[0]:
+        if rows and not is_present(rows)[0]:
             required = study.profile.required_for_advice
             is_required = any(has_prefix(family, r) or has_prefix(r, family) for r in required)
             missing.append(MissingFact(name, _NOT_ASSUMED, "", is_required))

@@ -5,7 +5,7 @@ The name of a code is the study file's, else the records', else one made of the 
 
 import dataclasses
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from types import MappingProxyType
 
@@ -42,12 +42,25 @@ def vocabulary_rows(vocabulary: tuple[str, ...]) -> Mapping[str, int]:
     return MappingProxyType({code: row for row, code in enumerate(vocabulary)})
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=64)
+def rows_by_prefix(vocabulary: tuple[str, ...]) -> Callable[[tuple[str, ...]], frozenset[int]]:
+    """What gives the rows of a vocabulary whose codes have any of some prefixes.
+
+    Of many questions about one vocabulary, only the first takes the time to hash it.
+    """
+
+    @lru_cache(maxsize=4096)
+    def rows(prefixes: tuple[str, ...]) -> frozenset[int]:
+        return frozenset(
+            row for row, code in enumerate(vocabulary) if any(has_prefix(code, p) for p in prefixes)
+        )
+
+    return rows
+
+
 def matching_rows(vocabulary: tuple[str, ...], prefixes: tuple[str, ...]) -> frozenset[int]:
     """Rows of the vocabulary whose codes have any of the prefixes."""
-    return frozenset(
-        row for row, code in enumerate(vocabulary) if any(has_prefix(code, p) for p in prefixes)
-    )
+    return rows_by_prefix(vocabulary)(prefixes)
 
 
 def display_name(code: str, names: Names) -> str:

@@ -1,7 +1,9 @@
 """Patient histories, step by step, as ragged arrays without padding."""
 
+import math
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 
 import numpy as np
 from jaxtyping import Bool, Float32, Float64, Int32, Int64
@@ -82,12 +84,20 @@ def _is_any(code: Int32[np.ndarray, " event"], codes: frozenset[int]) -> Bool[np
     return mask[np.minimum(code, len(mask) - 1)]
 
 
+_FEW_EVENTS = 256
+"""Up to so many events of one patient, a loop answers before an array operation has begun."""
+
+
 def latest_value(
     history: History, decisions: StepIndex, codes: frozenset[int]
 ) -> Float64[np.ndarray, " decision"]:
     """The last visible number of any of the codes (vocabulary rows); NaN if there is none."""
     if len(decisions) == 1:
         visible = _visible_to(history, decisions)
+        if visible.stop - visible.start <= _FEW_EVENTS:
+            seen = zip(history.code[visible].tolist(), history.value[visible].tolist(), strict=True)
+            numbers = [x for code, x in seen if code in codes and not math.isnan(x)]
+            return np.array([numbers[-1] if numbers else np.nan])
         value = history.value[visible]
         known = value[_is_any(history.code[visible], codes) & ~np.isnan(value)]
         return np.array([known[-1] if len(known) else np.nan], dtype=np.float64)
@@ -103,12 +113,24 @@ def has_code(
 ) -> Bool[np.ndarray, " decision"]:
     """Whether any of the codes (vocabulary rows) is visible to each decision."""
     if len(decisions) == 1:
-        seen = _is_any(history.code[_visible_to(history, decisions)], codes)
-        return np.array([seen.any()])
+        return code_finder(history, decisions)(codes)
     owner, event = visible_events(history, decisions)
     is_present = np.zeros(len(decisions), dtype=bool)
     is_present[owner[_is_any(history.code[event], codes)]] = True
     return is_present
+
+
+def code_finder(
+    history: History, decisions: StepIndex
+) -> Callable[[frozenset[int]], Bool[np.ndarray, " decision"]]:
+    """`has_code` for many questions about the same decisions: the events are looked up once."""
+    if len(decisions) != 1:
+        return partial(has_code, history, decisions)
+    seen = history.code[_visible_to(history, decisions)]
+    if len(seen) > _FEW_EVENTS:
+        return lambda codes: np.array([_is_any(seen, codes).any()])
+    few = frozenset(seen.tolist())
+    return lambda codes: np.array([not codes.isdisjoint(few)])
 
 
 def days_since(

@@ -1,11 +1,13 @@
 """The vocabulary and scaling that turn raw events into a History."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from jaxtyping import Float32
 
-from posology.domain.codes import matching_rows, words_of_code
+from posology.domain.codes import rows_by_prefix, words_of_code
 from posology.domain.embedding_components import EmbeddingReduction
 from posology.domain.formulas.formula import Formula
 
@@ -47,4 +49,10 @@ class Profile:
 
     def rows(self, prefixes: tuple[str, ...]) -> frozenset[int]:
         """Vocabulary rows of the codes that have any of the prefixes."""
-        return matching_rows(self.codes, prefixes)
+        return _rows_by_prefix(self)(prefixes)
+
+
+@lru_cache(maxsize=64)
+def _rows_by_prefix(profile: Profile) -> Callable[[tuple[str, ...]], frozenset[int]]:
+    """By the profile itself, whose vocabulary need not be hashed again."""
+    return rows_by_prefix(profile.codes)

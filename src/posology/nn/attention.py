@@ -66,9 +66,23 @@ class Attention(nn.Module):
         now: the state at that step.
         """
         query = self.query(now)
+        if len(now) == 1:
+            context, block = _attend_alone(query, self.key(states), states)
+            return AttentionOutput(context, batch.decision_step, (block,))
         attend = _attend_in_windows if states.device.type == "cpu" else _attend_padded
         context, blocks = attend(query, self.key(states), states, batch)
         return AttentionOutput(context, batch.decision_step, blocks)
+
+
+def _attend_alone(
+    query: Float[Tensor, "1 state"],
+    keys: Float[Tensor, "step state"],
+    states: Float[Tensor, "step state"],
+) -> tuple[Float[Tensor, "1 state"], AttentionBlock]:
+    """Attend from the only decision of a batch, all of whose steps it sees."""
+    weight = torch.softmax(query @ keys.t() * query.shape[1] ** -0.5, 1)
+    row = torch.zeros(1, dtype=torch.int64, device=query.device)
+    return weight @ states, AttentionBlock(row, row, weight)
 
 
 def _attend_in_windows(

@@ -93,6 +93,8 @@ def gather_batch(
     subject: row of each decision's subject in `source`; last_step: its last visible step, a row
     of `source.gap`.
     """
+    if len(subject) == 1 and source.replaced is None:
+        return _gather_one(source, subject, last_step)
     subjects, decision_subject = torch.unique_consecutive(subject, return_inverse=True)
     first = source.step_offsets[subjects]
     position = last_step - first[decision_subject]
@@ -125,6 +127,24 @@ def gather_batch(
         replaced=replaced,
         replaced_starts=replaced_starts,
         running_stats=stats[0] if stats else None,
+    )
+
+
+def _gather_one(
+    source: HistoryTensors, subject: Int64[Tensor, " 1"], last_step: Int64[Tensor, " 1"]
+) -> Batch:
+    """Return the batch of a single decision: its events and steps are slices of the source."""
+    first, end = int(source.step_offsets[int(subject)]), int(last_step) + 1
+    starts = source.event_offsets[first : end + 1]
+    events = slice(int(starts[0]), int(starts[-1]))
+    return Batch(
+        code=source.code[events],
+        value=source.value[events],
+        event_starts=starts[:-1] - events.start,
+        gap=source.gap[first:end],
+        steps=last_step - first + 1,
+        decision_subject=torch.zeros_like(subject),
+        decision_step=last_step - first,
     )
 
 

@@ -21,7 +21,7 @@ def sum_embeddings(
 
     starts: first event of each step. The weights get no gradient.
     """
-    if code.device.type == "cpu":
+    if code.device.type == "cpu" and torch.is_grad_enabled():
         return _EmbeddingSum.apply(code, starts, weights, *tables)
     return _embedding_sum(tables, code, starts, weights)
 

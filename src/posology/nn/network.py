@@ -114,16 +114,15 @@ class Network(nn.Module):
         weight = self.events.event_weights(batch)
         x = self.events(batch, weight)
         states = self.encoder(x, batch)
-        first = (torch.cumsum(batch.steps, 0) - batch.steps)[batch.decision_subject]
-        last = first + batch.decision_step
-        now = states.index_select(0, last)
+        first, last = _first_and_last(batch)
+        now = _take(states, last)
         attention = self.attention(states, now, batch)
         # The static step and the last step bypass the encoder, so that constant facts and today's
         # measurements reach the heads unchanged.
         context = attention.context if self.config.attention else torch.zeros_like(now)
-        parts = [x.index_select(0, first), x.index_select(0, last), now, context]
+        parts = [_take(x, first), _take(x, last), now, context]
         if self.config.history_summary:
-            parts.append(self.events.summarize_history(x, batch, weight).index_select(0, last))
+            parts.append(_take(self.events.summarize_history(x, batch, weight), last))
         return torch.cat(parts, dim=1), attention
 
     def forward(
@@ -183,3 +182,18 @@ class Network(nn.Module):
     ) -> Float[Tensor, "decision member treatment"]:
         """Return P(treatment is effective) of effectiveness logits."""
         return torch.softmax(logits, 2) if self.config.exclusive else torch.sigmoid(logits)
+
+
+Rows = slice | Int64[Tensor, " decision"]
+
+
+def _first_and_last(batch: Batch) -> tuple[Rows, Rows]:
+    """Rows of each decision's first and last step; slices where there is one decision."""
+    if len(batch.decision_step) == 1:
+        return slice(0, 1), slice(len(batch.gap) - 1, None)
+    first = (torch.cumsum(batch.steps, 0) - batch.steps)[batch.decision_subject]
+    return first, first + batch.decision_step
+
+
+def _take(x: Float[Tensor, "step width"], rows: Rows) -> Float[Tensor, "decision width"]:
+    return x[rows] if isinstance(rows, slice) else x.index_select(0, rows)

@@ -6,8 +6,8 @@ import pytest
 from posology.cohorts.encode import build_history
 from posology.cohorts.events.stream import sort_events
 from posology.domain.formulas.formula import (
-    assumed_terms,
     design_matrix,
+    evaluate_for_patient,
     evaluate_formula,
     fit_fill_values,
     refit_formula,
@@ -88,7 +88,8 @@ def test_a_race_that_is_not_recorded_has_the_term_of_missing_or_mixed_race(
     root = 4.0376 - 0.2546 * 8 + 0.0118 * 175 + 0.0134 * 90 + coefficient
     found = evaluate_formula(IWPC_CLINICAL, history, np.array([0]), CODES)
     np.testing.assert_allclose(found, [root**2], rtol=1e-6)
-    assumed = assumed_terms(IWPC_CLINICAL, history, np.array([0]), CODES)
+    dose, assumed = evaluate_for_patient(IWPC_CLINICAL, history, np.array([0]), CODES)
+    assert dose == found[0]
     assert [term.name for term, _ in assumed] == ["enzyme inducer", "amiodarone"]
 
 

@@ -79,3 +79,23 @@ def test_a_class_never_met_gets_no_chance(table):
 def test_no_trees_give_the_same_answer_to_everybody(table):
     said = trees.predict_trees(trees.constant_trees(np.array([0.2, 0.8])), table[2])
     assert (said == [0.2, 0.8]).all()
+
+
+def test_each_patient_reaches_the_leaf_that_walking_the_tree_finds(table):
+    X, y, Z = table
+    model = HistGradientBoostingRegressor(max_iter=20, early_stopping=False).fit(X, y)
+    grown = boosting.trees_of_boosting(model, 20, 1)
+    together = trees.predict_trees(grown, Z[:40])
+    for row, said in zip(Z[:40], together, strict=True):
+        leaves = [_walk(grown, int(root), row) for root in grown.root]
+        np.testing.assert_allclose(said, grown.baseline + grown.value[leaves].sum(axis=0))
+        np.testing.assert_array_equal(said, trees.predict_trees(grown, row[None])[0])
+    assert np.isnan(Z[:40]).any()
+
+
+def _walk(grown, node, row):
+    while grown.feature[node] >= 0:
+        x = row[grown.feature[node]]
+        is_left = grown.missing_left[node] if np.isnan(x) else x <= grown.threshold[node]
+        node = int(grown.left[node] if is_left else grown.right[node])
+    return node

@@ -3,6 +3,7 @@
 from dataclasses import fields, replace
 
 import numpy as np
+import pytest
 
 from posology.domain.cohort import TRAIN, VALIDATION, select_split
 from posology.domain.policy import allow_all_treatments
@@ -28,6 +29,20 @@ def test_answers_lie_between_those_of_the_members() -> None:
     assert (mine >= np.min(used, axis=0) - 1e-9).all()
     assert (mine <= np.max(used, axis=0) + 1e-9).all()
     assert np.ptp(used, axis=0).max() > 1, "the members must differ"
+
+
+@pytest.mark.parametrize("silent", [0, 1, 2])
+def test_a_member_without_weight_is_not_asked_and_nothing_else_changes(silent: int) -> None:
+    policy, c = stack(), iwpc_cohort()
+    weight = np.where(np.arange(3) == silent, 0.0, 0.5)
+    for both in (weight, np.eye(3)[2 - silent]):
+        fewer = replace(policy, effectiveness_weight=weight, dose_weight=both)
+        allowed = allow_all_treatments(c.last_step, c.study.formulary)
+        at = c.history, c.last_step, allowed
+        together = fewer.predict(*at)
+        np.testing.assert_array_equal(together.effectiveness, fewer.predict_effectiveness(*at))
+        np.testing.assert_array_equal(together.choice, fewer.choice_probabilities(*at))
+        np.testing.assert_array_equal(together.doses.overall, fewer.predict_doses(*at).overall)
 
 
 def test_weights_are_shares() -> None:

@@ -1,7 +1,9 @@
 """The facts of a patient that a model uses, in words: the last value of each, with its date."""
 
 import datetime
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from types import MappingProxyType
 
 from posology.advice.form.field import STATIC, Form
 from posology.advice.form.unit_names import decade_words, plain_unit
@@ -21,13 +23,18 @@ def known_facts(
     entries: Sequence[Entry], form: Form, decision: datetime.datetime
 ) -> tuple[KnownFact, ...]:
     """One fact a code that is used, in the form's order; entries without a code are not used."""
-    order = {field.stem: at for at, field in enumerate(form.fields)}
-    last: dict[tuple[str, str], Entry] = {}
+    order, last = _order(form), dict[tuple[str, str], Entry]()
     for entry in sorted((e for e in entries if e.code), key=_time):
         key = entry.code if entry.field.several or entry.field.kind == "event" else ""
         last[(entry.field.stem, key)] = entry
     shown = sorted(last.values(), key=lambda e: order.get(e.field.stem, len(order)))
     return tuple(_fact(entry, form, decision) for entry in shown)
+
+
+@lru_cache(maxsize=8)
+def _order(form: Form) -> Mapping[str, int]:
+    """Place of each field."""
+    return MappingProxyType({field.stem: at for at, field in enumerate(form.fields)})
 
 
 def _fact(entry: Entry, form: Form, decision: datetime.datetime) -> KnownFact:

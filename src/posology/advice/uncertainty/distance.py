@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
-from jaxtyping import Bool, Float64
+from jaxtyping import Bool, Float64, Int64
 
 from posology.advice.uncertainty.facts import FactTable, fact_codes, read_facts
 from posology.domain.codes import has_prefix, vocabulary_rows
@@ -78,7 +78,8 @@ def share_less_unusual(
     usual: prefixes of codes of which each patient is taken to have what is usual.
     """
     rows = _rows(distance, profile, history, decisions)
-    rows[:, [any(has_prefix(code, p) for p in usual) for code in distance.codes]] = 0.0
+    if usual:
+        rows[:, [any(has_prefix(code, p) for p in usual) for code in distance.codes]] = 0.0
     known = _arrays(distance)
     own = _squared(rows, known.precision)
     return np.interp(own, known.quantiles, known.shares, right=SHARES[-1])
@@ -120,13 +121,20 @@ def usual_families(distance: Distance) -> tuple[str, ...]:
 def _rows(
     distance: Distance, profile: Profile, history: History, decisions: StepIndex
 ) -> Float64[np.ndarray, "decision column"]:
-    row_of = vocabulary_rows(profile.codes)
-    rows = np.array([row_of[code] for code in distance.codes], dtype=np.int64)
-    codes = np.unique(rows)
-    facts = read_facts(history, decisions, codes)
-    column, known = np.searchsorted(codes, rows), _arrays(distance)
+    codes, column = _columns(distance, profile)
+    facts, known = read_facts(history, decisions, codes), _arrays(distance)
     raw = np.where(known.is_number, facts.number[:, column], facts.recorded[:, column])
     return _standardised(raw, known.mean, known.deviation)
+
+
+@lru_cache(maxsize=8)
+def _columns(
+    distance: Distance, profile: Profile
+) -> tuple[Int64[np.ndarray, " code"], Int64[np.ndarray, " column"]]:
+    """Rows of the codes in the vocabulary, ascending, and which of them each column is of."""
+    row_of = vocabulary_rows(profile.codes)
+    codes, column = np.unique([row_of[code] for code in distance.codes], return_inverse=True)
+    return codes.astype(np.int64), column
 
 
 @dataclass(frozen=True, slots=True, eq=False)

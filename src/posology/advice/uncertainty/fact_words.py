@@ -9,7 +9,7 @@ from posology.advice.form.unit_names import decade_words, is_decade
 from posology.advice.uncertainty.alike import Question
 from posology.advice.uncertainty.facts import read_facts
 from posology.domain.codes import display_name
-from posology.domain.history import History, StepIndex, has_code
+from posology.domain.history import History, StepIndex, code_finder, has_code
 from posology.domain.profile import Profile
 from posology.domain.study import Study
 
@@ -119,8 +119,11 @@ def _choice_in_words(at: At, key: str, answers: list[tuple[int, bool]]) -> str:
 def _recorded(at: At, family: str) -> list[int]:
     """Rows of the codes of a family that the patient has."""
     _, profile, history, decision = at
-    rows = sorted(profile.rows((family,))) if family else []
-    return [row for row in rows if has_code(history, decision, frozenset({row}))[0]]
+    rows, is_present = (
+        sorted(profile.rows((family,))) if family else [],
+        code_finder(history, decision),
+    )
+    return [row for row in rows if is_present(frozenset({row}))[0]]
 
 
 def _is_choice(family: str, facts: TrainingFacts | None) -> bool:

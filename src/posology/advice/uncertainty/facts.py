@@ -1,9 +1,10 @@
 """A patient's facts as columns: whether a code is recorded, and its last number."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
-from jaxtyping import Bool, Float64, Int64
+from jaxtyping import Bool, Float64, Int32, Int64
 
 from posology.domain.history import History, StepIndex, visible_events
 from posology.domain.profile import Profile
@@ -30,9 +31,8 @@ def read_facts(
     number = np.full((len(decisions), len(codes)), np.nan)
     for start in range(0, len(decisions), _BLOCK):
         owner, event = visible_events(history, decisions[start : start + _BLOCK])
-        keep = np.isin(history.code[event], codes)
+        keep, column = find_columns(history.code[event], codes)
         owner, event = owner[keep] + start, event[keep]
-        column = np.searchsorted(codes, history.code[event])
         recorded[owner, column] = True
         value = history.value[event]
         known = ~np.isnan(value)
@@ -40,6 +40,18 @@ def read_facts(
     return FactTable(recorded, number)
 
 
+def find_columns(
+    code: Int32[np.ndarray, " event"], codes: Int64[np.ndarray, " column"]
+) -> tuple[Int64[np.ndarray, " kept"], Int64[np.ndarray, " kept"]]:
+    """Which events have one of the codes, which ascend, and the column of each of these."""
+    if not len(codes):
+        return np.zeros(0, np.int64), np.zeros(0, np.int64)
+    column = codes.searchsorted(code)
+    keep = np.flatnonzero(codes.take(column, mode="clip") == code)
+    return keep, column[keep]
+
+
+@lru_cache(maxsize=8)
 def fact_codes(profile: Profile) -> Int64[np.ndarray, " code"]:
     """Rows of the codes that are facts of a patient."""
     derived = profile.rows(DERIVED)

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from posology.advice.uncertainty.facts import find_columns
 from posology.advice.uncertainty.thresholds import Groups
 from posology.domain.history import History, StepIndex, visible_events
 from posology.domain.profile import Profile
@@ -20,8 +21,8 @@ def group_members(study: Study, profile: Profile, history: History, decisions: S
     for family, prefixes in study.subgroups:
         rows = np.array(sorted(profile.rows(prefixes)), dtype=np.int64)
         is_seen = np.zeros((len(decisions), len(rows)), dtype=bool)
-        keep = np.isin(code, rows)
-        is_seen[owner[keep], np.searchsorted(rows, code[keep])] = True
+        keep, column = find_columns(code, rows)
+        is_seen[owner[keep], column] = True
         names += [profile.codes[row] for row in rows] + [f"{family} not recorded"]
         columns += [is_seen, ~is_seen.any(axis=1, keepdims=True)]
     if not columns:

@@ -121,13 +121,14 @@ def _pairs(rows: np.ndarray) -> Iterator[NumberPair]:
 
 def _scores(pairs: tuple[NumberPair, ...], rows: np.ndarray) -> Score:
     """Squared distance of each pair in its scale; NaN where one number is not known."""
-    columns = [
-        _squared(rows[:, p.first], rows[:, p.second], p.correlation) / p.scale for p in pairs
-    ]
-    return np.column_stack(columns)
+    first, second = ([getattr(p, side) for p in pairs] for side in ("first", "second"))
+    correlation, scale = (
+        np.array([getattr(p, x) for p in pairs]) for x in ("correlation", "scale")
+    )
+    return _squared(rows[:, first], rows[:, second], correlation) / scale
 
 
-def _squared(first: np.ndarray, second: np.ndarray, correlation: float) -> np.ndarray:
+def _squared(first: np.ndarray, second: np.ndarray, correlation: float | np.ndarray) -> np.ndarray:
     """Mahalanobis distance of two standardised numbers, squared."""
     return (first**2 + second**2 - 2 * correlation * first * second) / (1 - correlation**2)
 

@@ -17,6 +17,10 @@ from posology.cohorts.events.windows import (
 from posology.domain.safety_rules.facts import VisibleFacts
 from posology.domain.study import Study
 
+Seen = Bool[np.ndarray, " decision"]
+Number = Float64[np.ndarray, " decision"]
+"""Of one decision each; named once, since functions are made anew for every patient."""
+
 
 def treatment_codes(study: Study) -> tuple[str, ...]:
     """Every code that says that an option was given."""
@@ -29,14 +33,14 @@ def event_facts(
     """The facts that sorted events show to each decision. subject: row of each event's subject."""
     treatments = treatment_codes(study)
 
-    def has_code(codes: tuple[str, ...]) -> Bool[np.ndarray, " decision"]:
+    def has_code(codes: tuple[str, ...]) -> Seen:
         is_visible = np.zeros(len(at), dtype=bool)
         for matches, inclusive in _by_visibility(events, subject, codes, treatments):
             rows = first_row(matches, at), count_before(matches, at, inclusive=inclusive)
             is_visible |= has_event(rows)
         return is_visible
 
-    def latest_value(codes: tuple[str, ...]) -> Float64[np.ndarray, " decision"]:
+    def latest_value(codes: tuple[str, ...]) -> Number:
         value, time = np.full(len(at), np.nan), np.full(len(at), -np.inf)
         for matches, inclusive in _by_visibility(events, subject, codes, treatments, numeric=True):
             rows = first_row(matches, at), count_before(matches, at, inclusive=inclusive)
@@ -46,7 +50,7 @@ def event_facts(
             time = np.where(is_newer, latest, time)
         return value
 
-    def days_since(codes: tuple[str, ...], numeric: bool) -> Float64[np.ndarray, " decision"]:
+    def days_since(codes: tuple[str, ...], numeric: bool) -> Number:
         latest = np.full(len(at), -np.inf)
         for matches, inclusive in _by_visibility(events, subject, codes, treatments, numeric):
             rows = first_row(matches, at), count_before(matches, at, inclusive=inclusive)

@@ -5,8 +5,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from jaxtyping import Float64
 
-from posology.domain.codes import matching_rows
-from posology.domain.history import History, StepIndex, has_code, latest_value
+from posology.domain.codes import matching_rows, rows_by_prefix
+from posology.domain.history import History, StepIndex, code_finder, has_code, latest_value
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,13 @@ def evaluate_formula(
     formula: Formula, history: History, decisions: StepIndex, vocabulary: tuple[str, ...]
 ) -> Float64[np.ndarray, " decision"]:
     """The formula's dose, in its unit; NaN if a number is missing and has no imputed value."""
-    X = design_matrix(formula, history, decisions, vocabulary)
+    return _dose(formula, design_matrix(formula, history, decisions, vocabulary))
+
+
+def _dose(
+    formula: Formula,
+    X: Float64[np.ndarray, "decision term"],  # noqa: N803
+) -> Float64[np.ndarray, " decision"]:
     total = X @ np.array([term.coefficient for term in formula.terms])
     return np.maximum(total, 0.0) ** 2 if formula.link == "sqrt" else total
 
@@ -71,13 +77,13 @@ def _recorded(
     formula: Formula, history: History, decisions: StepIndex, vocabulary: tuple[str, ...]
 ) -> Float64[np.ndarray, "decision term"]:
     """The terms' values; NaN where a number is missing."""
-    X = np.ones((len(decisions), len(formula.terms)))
+    X, rows = np.ones((len(decisions), len(formula.terms))), rows_by_prefix(vocabulary)
+    is_present = code_finder(history, decisions)
     for column, term in enumerate(formula.terms):
-        rows = matching_rows(vocabulary, term.codes)
         if term.kind == "value":
-            X[:, column] = latest_value(history, decisions, rows)
+            X[:, column] = latest_value(history, decisions, rows(term.codes))
         elif term.kind != "one":
-            X[:, column] = has_code(history, decisions, rows) == (term.kind == "any")
+            X[:, column] = is_present(rows(term.codes)) == (term.kind == "any")
     return X
 
 
@@ -88,41 +94,47 @@ def _filled(
     decisions: StepIndex,
     vocabulary: tuple[str, ...],
 ) -> Float64[np.ndarray, "decision term"]:
-    column = {term.name: index for index, term in enumerate(formula.terms)}
-    missing, present = np.isnan(X), {}
-    for fill in formula.fill if missing.any() else ():
-        rows = missing[:, column[fill.term]]
+    missing, present, rows_of = np.isnan(X), {}, rows_by_prefix(vocabulary)
+    is_present = code_finder(history, decisions)
+    incomplete = np.flatnonzero(missing.any(axis=0)).tolist()
+    column_of = {formula.terms[column].name: column for column in incomplete}
+    for fill in formula.fill:
+        column = column_of.get(fill.term)
+        if column is None:
+            continue
+        rows = missing[:, column]
         for code in fill.group:
             if code not in present:
-                present[code] = has_code(history, decisions, matching_rows(vocabulary, (code,)))
+                present[code] = is_present(rows_of((code,)))
             rows = rows & present[code]
-        X[rows, column[fill.term]] = fill.mean
-        missing[rows, column[fill.term]] = False
+        X[rows, column] = fill.mean
+        missing[rows, column] = False
     return X
 
 
-def assumed_terms(
+def evaluate_for_patient(
     formula: Formula, history: History, decision: StepIndex, vocabulary: tuple[str, ...]
-) -> tuple[tuple[Term, float], ...]:
-    """The terms of a single decision that nothing recorded tells, each with what is taken for it.
+) -> tuple[float, tuple[tuple[Term, float], ...]]:
+    """The formula's dose for one patient, and the terms that nothing recorded tells.
 
-    A missing number is the imputed one; of a code that is one of several values of a fact, such as
-    a race, nothing is known where the patient has none of the values, and it is taken as absent.
+    Each such term has what is taken for it. A missing number is the imputed one; of a code that is
+    one of several values of a fact, such as a race, nothing is known where the patient has none of
+    the values, and it is taken as absent.
     """
-    X = _recorded(formula, history, decision, vocabulary)
-    bare, filled = X[0], _filled(formula, X.copy(), history, decision, vocabulary)[0]
+    X, rows = _recorded(formula, history, decision, vocabulary), rows_by_prefix(vocabulary)
+    is_present = code_finder(history, decision)
+    bare, filled = X[0], _filled(formula, X.copy(), history, decision, vocabulary)
     none = [code for term in formula.terms if term.kind == "none" for code in term.codes]
     covered = {*none, *(code.rpartition("//")[0] for code in none)}
-    found = []
-    for term, without, value in zip(formula.terms, bare, filled, strict=True):
+    assumed = []
+    for term, without, value in zip(formula.terms, bare, filled[0], strict=True):
         if term.kind == "value" and np.isnan(without) and not np.isnan(value):
-            found.append((term, float(value)))
+            assumed.append((term, float(value)))
         elif term.kind == "any":
             facts = tuple(dict.fromkeys(code.rpartition("//")[0] or code for code in term.codes))
-            rows = matching_rows(vocabulary, facts)
-            if not covered & set(facts) and not has_code(history, decision, rows)[0]:
-                found.append((term, 0.0))
-    return tuple(found)
+            if not covered & set(facts) and not is_present(rows(facts))[0]:
+                assumed.append((term, 0.0))
+    return float(_dose(formula, filled)[0]), tuple(assumed)
 
 
 def fit_fill_values(

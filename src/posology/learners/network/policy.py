@@ -186,19 +186,20 @@ class NetworkPolicy:
         )
 
     def _outputs(self, history: History, decisions: StepIndex) -> list[NetworkOutput]:
-        self.network.eval()
+        if self.network.training:  # setting it visits every layer
+            self.network.eval()
         device = next(self.network.parameters()).device
         config = self.network.config
         short = condense_histories(history, decisions, config.last_steps)
         source = history_to_tensors(short.history, self.profile, device, config.tracks_codes)
         subject = torch.as_tensor(subject_rows(short.history, short.decisions), device=device)
         last = torch.as_tensor(short.decisions, device=device)
-        runs = split_by_budget(step_costs(short.history, short.decisions), MAX_DECISIONS, MAX_STEPS)
-        with torch.no_grad():
-            return [
-                self.network(gather_batch(source, subject[run], last[run]))
-                for run in runs or [slice(0, 0)]
-            ]
+        runs = [slice(0, len(decisions))]
+        if len(decisions) > 1:
+            costs = step_costs(short.history, short.decisions)
+            runs = split_by_budget(costs, MAX_DECISIONS, MAX_STEPS)
+        with torch.inference_mode():
+            return [self.network(gather_batch(source, subject[run], last[run])) for run in runs]
 
 
 def step_costs(history: History, decisions: StepIndex) -> Int64[np.ndarray, " decision"]:

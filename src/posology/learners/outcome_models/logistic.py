@@ -2,6 +2,7 @@
 
 import warnings
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -125,7 +126,13 @@ def take_cosines(
 ) -> Float64[np.ndarray, "decision cosine"]:
     """Random Fourier features (Rahimi and Recht 2007, algorithm 1)."""
     scale = np.sqrt(2 / max(len(cosines.phase), 1))
-    return scale * np.cos(X @ cosines.direction.astype(np.float64) + cosines.phase)
+    return scale * np.cos(X @ _direction(cosines) + cosines.phase)
+
+
+@lru_cache(maxsize=4)
+def _direction(cosines: Cosines) -> Float64[np.ndarray, "feature cosine"]:
+    """In double precision, made once for all patients of a policy."""
+    return cosines.direction.astype(np.float64)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import numpy as np
 from jaxtyping import Bool, Float32, Float64, Int32
@@ -17,6 +18,7 @@ from posology.learners.outcome_models.predictions import (
     dose_from_root,
     doses_within_ranges,
 )
+from posology.learners.outcome_models.tree_descent import Descent, find_leaves, prepare_descent
 
 BLOCK_SIZE = 512
 """Decisions evaluated at once: bounds the memory of (decisions x trees)."""
@@ -122,9 +124,10 @@ def predict_first_trees(
         counts: ascending; every tree is evaluated once.
     """
     totals = [np.tile(trees.baseline, (len(X), 1)) for _ in counts]
+    descent = _descent(trees, X.shape[1])
     for start in range(0, len(X), BLOCK_SIZE):
         rows, first = slice(start, start + BLOCK_SIZE), 0
-        values = trees.value[_leaves(trees, X[rows])]
+        values = trees.value[find_leaves(descent, X[rows])]
         added = np.zeros((len(values), values.shape[2]))
         for total, count in zip(totals, counts, strict=True):
             added = added + values[:, first:count].sum(axis=1)
@@ -211,28 +214,8 @@ def concatenate_trees(
     )
 
 
-def _leaves(
-    trees: Trees,
-    X: Float32[np.ndarray, "decision feature"],  # noqa: N803
-) -> Int32[np.ndarray, "decision tree"]:
-    """The leaf of each decision in every tree; all trees descend one level per round.
-
-    Flat arrays and `take`: twice as fast as indexing by row and tree.
-    """
-    node = np.tile(trees.root, len(X))
-    place = np.flatnonzero(trees.feature.take(node) >= 0)
-    first, values = place // max(len(trees.root), 1) * X.shape[1], X.ravel()
-    at = node.take(place)
-    feature = trees.feature.take(at)
-    while len(place):
-        x = values.take(first + feature)
-        goes_left = x <= trees.threshold.take(at)
-        missing = np.flatnonzero(np.isnan(x))
-        goes_left[missing] = trees.missing_left.take(at.take(missing))
-        at = np.where(goes_left, trees.left.take(at), trees.right.take(at))
-        node[place] = at
-        feature = trees.feature.take(at)
-        inner = np.flatnonzero(feature >= 0)
-        place, first = place.take(inner), first.take(inner)
-        at, feature = at.take(inner), feature.take(inner)
-    return node.reshape(len(X), -1)
+@lru_cache(maxsize=16)
+def _descent(trees: Trees, features: int) -> Descent:
+    """What one patient after the other needs of the same trees."""
+    splits = trees.feature, trees.threshold, trees.missing_left
+    return prepare_descent(trees.root, splits, (trees.left, trees.right), features)

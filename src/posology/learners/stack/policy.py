@@ -92,28 +92,30 @@ class StackedPolicy:
         return self._mix_doses(parts, allowed)
 
     def predict(self, history: History, decisions: StepIndex, allowed: AllowedMask) -> Prediction:
-        """All of it, with one question to each member."""
+        """All of it, with one question to each member, about what has its weight."""
         by_network = self.chooses_by == NETWORK
         seen = allowed if by_network else np.ones_like(allowed)
-        used = (self.effectiveness_weight > 0) | (self.dose_weight > 0)
-        answers = {
-            number: predict_with(member, history, decisions, seen)
-            for number, member in enumerate(self.members)
-            if number == 0 or used[number]
-        }
+        effectiveness, doses, choice = {}, {}, None
+        for number, member in enumerate(self.members):
+            judges = self.effectiveness_weight[number] > 0
+            gives_dose = number == 0 or self.dose_weight[number] > 0
+            if (judges and gives_dose) or (by_network and number == 0):
+                answer = predict_with(member, history, decisions, seen)
+                effectiveness[number], doses[number] = answer.effectiveness, answer.doses
+                choice = answer.choice if number == 0 else choice
+            elif judges:
+                effectiveness[number] = member.predict_effectiveness(history, decisions, seen)
+            elif gives_dose:
+                doses[number] = member.predict_doses(history, decisions, seen)
         p = self._mix_effectiveness(
-            [answers[n].effectiveness for n in np.flatnonzero(self.effectiveness_weight)]
+            [effectiveness[n] for n in np.flatnonzero(self.effectiveness_weight)]
         )
-        first, dosing = answers[0], np.flatnonzero(self.dose_weight)
-        own = Doses(np.where(allowed, first.doses.by_treatment, np.nan), first.doses.overall)
-        has_own = bool(np.isnan(own.overall).all())
-        return Prediction(
-            effectiveness=p * allowed[:, :, None],
-            choice=first.choice if by_network else self._choose(p, allowed),
-            doses=own
-            if has_own
-            else self._mix_doses([answers[n].doses.overall for n in dosing], allowed),
-        )
+        own = Doses(np.where(allowed, doses[0].by_treatment, np.nan), doses[0].overall)
+        if not np.isnan(own.overall).all():
+            overall = [doses[n].overall for n in np.flatnonzero(self.dose_weight)]
+            own = self._mix_doses(overall, allowed)
+        chosen = choice if by_network and choice is not None else self._choose(p, allowed)
+        return Prediction(p * allowed[:, :, None], chosen, own)
 
     def _mix_effectiveness(
         self, parts: Sequence[Float64[np.ndarray, "decision treatment _"]]

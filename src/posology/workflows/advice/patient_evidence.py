@@ -11,7 +11,7 @@ from posology.advice.dose_support import round_dose
 from posology.artifact import Artifact
 from posology.causal.patient.model import PatientModel, patient_outcomes
 from posology.domain.codes import Names, display_name
-from posology.domain.formulas.formula import Formula, Term, assumed_terms, evaluate_formula
+from posology.domain.formulas.formula import Formula, Term, evaluate_for_patient
 from posology.domain.history import History
 from posology.domain.policy import AllowedMask
 from posology.domain.recommendation.evidence import DoseEvidence, StudyEvidence
@@ -105,9 +105,9 @@ def _choice(model: Artifact, rule: Rule, history: History, allowed: AllowedMask)
         return "not kept with this model: it was saved by an older posology, fit the study again"
     else:
         decision = history.step_offsets[1:2] - 1
-        formula = formulas[rule.name]
-        dose = float(evaluate_formula(formula, history, decision, profile.codes)[0])
-        assumed = _assumed(formula, history, model)
+        at = history, decision, profile.codes
+        dose, taken = evaluate_for_patient(formulas[rule.name], *at)
+        assumed = _assumed(taken, study.names)
     if not np.isfinite(dose):
         return "not known: a fact that it needs is not recorded"
     unit = study.outcome.unit if study.dose is None else study.dose.unit
@@ -115,12 +115,11 @@ def _choice(model: Artifact, rule: Rule, history: History, allowed: AllowedMask)
     return f"{rounded:g} {unit}{assumed}"
 
 
-def _assumed(formula: Formula, history: History, model: Artifact) -> str:
+def _assumed(taken: tuple[tuple[Term, float], ...], names: Names) -> str:
     """` (it assumes height 168 cm and no amiodarone, which are not recorded)`; "" if all are."""
-    decision, names = history.step_offsets[1:2] - 1, model.study.names
     numbers: list[str] = []
     groups: dict[str, list[Term]] = {}
-    for term, value in assumed_terms(formula, history, decision, model.policy.profile.codes):
+    for term, value in taken:
         if term.kind == "value":
             numbers.append(_number_words(display_name(term.codes[0], names), value))
         else:
