@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from posology.domain.cohort import VALIDATION, Cohort, select_split
-from posology.domain.policy import Doses, Policy
+from posology.domain.policy import Doses
 from posology.learners.offline_rl.behaviour_cloning import BehaviourCloning
 from posology.learners.offline_rl.q_network import QNetworkSettings
 from posology.simulators.conversion import StudyNames, to_cohort
