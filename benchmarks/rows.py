@@ -11,6 +11,8 @@ from pathlib import Path
 
 import numpy as np
 
+from posology.evaluation.intervals import wilson_interval
+
 
 def row(study: str, model: str, split: str, metric: str, value: float, **more: object) -> dict:
     """One number, with `low`, `high` and `n` (null unless given) and any further keys."""
@@ -29,7 +31,10 @@ def row(study: str, model: str, split: str, metric: str, value: float, **more: o
 
 
 def summary(found: Mapping[str, Sequence[Mapping[tuple[str, str], float]]]) -> list[dict]:
-    """Means over repetitions, with 95 % intervals of the mean; by study, model and metric."""
+    """Means over repetitions, with 95 % intervals; by study, model and metric.
+
+    Wilson's interval where every repetition is yes or no, else a normal one of the mean.
+    """
     rows = []
     for study, repetitions in found.items():
         names = dict.fromkeys(name for each in repetitions for name in each)
@@ -37,20 +42,18 @@ def summary(found: Mapping[str, Sequence[Mapping[tuple[str, str], float]]]) -> l
             said = (each.get((model, metric), np.nan) for each in repetitions)
             values = np.array([value for value in said if value == value])
             mean = float(values.mean()) if len(values) else float("nan")
-            error = 1.96 * values.std(ddof=1) / np.sqrt(len(values)) if len(values) > 1 else np.nan
-            rows.append(
-                row(
-                    study,
-                    model,
-                    "test",
-                    metric,
-                    mean,
-                    n=len(values),
-                    low=mean - error,
-                    high=mean + error,
-                )
-            )
+            low, high = _interval_of_mean(values)
+            rows.append(row(study, model, "test", metric, mean, n=len(values), low=low, high=high))
     return rows
+
+
+def _interval_of_mean(values: np.ndarray) -> tuple[float, float]:
+    if len(values) < 2:
+        return np.nan, np.nan
+    if np.isin(values, (0.0, 1.0)).all():
+        return wilson_interval(int(values.sum()), len(values))
+    error = 1.96 * values.std(ddof=1) / np.sqrt(len(values))
+    return float(values.mean() - error), float(values.mean() + error)
 
 
 def write(path: Path | None, rows: list[dict], seed: int, started: float) -> None:
