@@ -121,7 +121,7 @@ def _pairs(rows: np.ndarray) -> Iterator[NumberPair]:
 
 def _scores(pairs: tuple[NumberPair, ...], rows: np.ndarray) -> Score:
     """Squared distance of each pair in its scale; NaN where one number is not known."""
-    first, second = ([getattr(p, side) for p in pairs] for side in ("first", "second"))
+    first, second = [p.first for p in pairs], [p.second for p in pairs]
     correlation, scale = (
         np.array([getattr(p, x) for p in pairs]) for x in ("correlation", "scale")
     )

@@ -127,7 +127,7 @@ def predict_first_trees(
     descent = _descent(trees, X.shape[1])
     for start in range(0, len(X), BLOCK_SIZE):
         rows, first = slice(start, start + BLOCK_SIZE), 0
-        values = trees.value[find_leaves(descent, X[rows])]
+        values = trees.value.take(find_leaves(descent, X[rows]), axis=0)
         added = np.zeros((len(values), values.shape[2]))
         for total, count in zip(totals, counts, strict=True):
             added = added + values[:, first:count].sum(axis=1)
