@@ -40,12 +40,13 @@ def sort_events(events: pa.Table, codes: tuple[str, ...] | None = None) -> Event
     codes: all codes that may occur, in alphabetical order; the table's own codes if None.
     """
     encoded = events["code"].combine_chunks()
-    if not isinstance(encoded, pa.DictionaryArray):
+    has_own = isinstance(encoded, pa.DictionaryArray)  # which may have codes that no event has
+    if not has_own:
         encoded = encoded.dictionary_encode()
     names = encoded.dictionary.to_pylist()
     indices = _numbers(encoded.indices)
     if codes is None:
-        codes = tuple(sorted(names[i] for i in np.unique(indices)))
+        codes = tuple(sorted([names[i] for i in np.unique(indices)] if has_own else names))
     number = {name: row for row, name in enumerate(codes)}
     rank = np.array([number.get(name, -1) for name in names], dtype=np.int32)
     code = rank[indices] if names else np.empty(0, np.int32)

@@ -1,6 +1,7 @@
 """A patient's history as one row of features per decision, for models without sequences."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from jaxtyping import Bool, Float32, Float64, Int8, Int32, Int64
@@ -56,11 +57,12 @@ def extract_features(
     spec: FeatureSpec, history: History, decisions: StepIndex
 ) -> Float32[np.ndarray, "decision feature"]:
     """One row per decision, from the events visible to it; NaN where a value is missing."""
-    X = np.full((len(decisions), len(spec.code)), np.nan, dtype=np.float32)
-    X[:, spec.kind <= COUNT] = 0.0
-    codes = 1 + max(int(history.code.max(initial=0)), int(spec.code.max(initial=0)))
-    column = np.full((len(FEATURE_KINDS), codes), -1)
-    column[spec.kind, spec.code] = np.arange(len(spec.code))
+    layout = _layout(spec)
+    X = np.tile(layout.nothing, (len(decisions), 1))
+    codes = max(1 + int(history.code.max(initial=0)), layout.column.shape[1])
+    column = layout.column
+    if column.shape[1] < codes:
+        column = np.pad(column, ((0, 0), (0, codes - column.shape[1])), constant_values=-1)
     for start in range(0, len(decisions), BLOCK_SIZE):
         pairs = _pairs(history, decisions[start : start + BLOCK_SIZE], codes)
         for kind in range(len(FEATURE_KINDS)):
@@ -69,6 +71,24 @@ def extract_features(
             rows = start + pairs.decision[is_used]
             X[rows, target[is_used]] = pairs.features[kind, is_used]
     return X
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Layout:
+    """What the features of all patients have in common."""
+
+    nothing: Float32[np.ndarray, " feature"]
+    """The features of a patient without events."""
+    column: Int64[np.ndarray, "kind code"]
+    """Column of each feature; -1 where there is none."""
+
+
+@lru_cache(maxsize=16)
+def _layout(spec: FeatureSpec) -> _Layout:
+    nothing = np.where(spec.kind <= COUNT, 0.0, np.nan).astype(np.float32)
+    column = np.full((len(FEATURE_KINDS), 1 + int(spec.code.max(initial=0))), -1)
+    column[spec.kind, spec.code] = np.arange(len(spec.code))
+    return _Layout(nothing, column)
 
 
 def _is_informative(kind: int, feature: Float64[np.ndarray, " pair"]) -> Bool[np.ndarray, " pair"]:
