@@ -17,6 +17,7 @@ from posology.cli.cohort import cohort
 from posology.cli.conform import conform
 from posology.cli.effect import effect
 from posology.cli.evaluate import evaluate
+from posology.cli.export import export
 from posology.cli.facts import facts
 from posology.cli.fit import fit
 from posology.cli.ingest import IngestCommand, ingest
@@ -47,7 +48,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 COMMANDS = {
-    "From records to evidence": (ingest, cohort, fit, evaluate, effect, pool),
+    "From records to evidence": (ingest, cohort, fit, evaluate, effect, pool, export),
     "For one patient": (template, recommend, predict, pgx, facts),
     "At the point of care": (conform,),
     "Over time": (monitor, update),

@@ -43,6 +43,14 @@ def evaluate(
             "judges against usual care and guidelines only.",
         ),
     ] = None,
+    beside: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="<name=file>",
+            help="Another program's predictions of the test decisions, a CSV or Parquet file, as "
+            "a row beside the others; may be repeated (docs/exchange.md).",
+        ),
+    ] = None,
     seed: Seed = 0,
     json_file: JsonFile = None,
     share: ShareFile = None,
@@ -59,21 +67,24 @@ def evaluate(
     from posology import artifact
     from posology.cli.progress import CONSOLE, show_progress, use_one_thread
     from posology.workflows.cohorts import read_cohort
+    from posology.workflows.exchange.predictions import read_named_predictions
 
     started = time.perf_counter()
     loaded, cohort = artifact.load(model), read_cohort(study, events)
+    others = read_named_predictions(beside or [], cohort)
     use_one_thread()
     # What takes seconds to import comes after what the user may have mistyped.
     from posology.evaluation.gate.advantage import describe_gate
     from posology.evaluation.gate.requirement import GATE_CLOSED
     from posology.workflows.evaluate import evaluate as run
     from posology.workflows.gate.judge import judge
+    from posology.workflows.policy_value import Comparators
     from posology.workflows.pooling.share import share_evaluation
     from posology.workflows.results import write_measurements
 
-    with_baselines = not gate if baselines is None else baselines
+    comparators = Comparators(not gate if baselines is None else baselines, others)
     with show_progress("evaluate") as progress:
-        result = run(loaded, cohort, max_decisions, seed, progress, with_baselines)
+        result = run(loaded, cohort, max_decisions, seed, progress, comparators)
     CONSOLE.print(result)
     verdict = judge(result, loaded.policy, seed) if gate else None
     if verdict is not None:

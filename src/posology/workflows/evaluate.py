@@ -33,7 +33,12 @@ from posology.report.table1.terminal import render_table1
 from posology.report.trajectories.terminal import render_trajectory_value
 from posology.workflows.effect_content import has_trajectories
 from posology.workflows.effect_study import EffectResult
-from posology.workflows.policy_value import ValueSettings, estimate_policy_value
+from posology.workflows.policy_value import (
+    CLASSICAL,
+    Comparators,
+    ValueSettings,
+    estimate_policy_value,
+)
 from posology.workflows.progress import Progress, no_progress, stored_learning_curves
 from posology.workflows.results import Row, format_now, render_text, rows_to_table
 from posology.workflows.trajectory_value import estimate_trajectory_value, trajectory_rows
@@ -154,7 +159,7 @@ def evaluate(
     max_decisions: int = 20_000,
     seed: int = 0,
     progress: Progress = no_progress,
-    with_baselines: bool = True,
+    beside: Comparators = CLASSICAL,
 ) -> TruthEvaluation | ValueEvaluation:
     """Evaluate a policy on the test split of the cohort that it was fitted on.
 
@@ -170,7 +175,8 @@ def evaluate(
             which propensities and outcomes are learned.
         seed: the same seed gives the same result.
         progress: called with each step.
-        with_baselines: whether classical models are fitted beside it; the gate needs none.
+        beside: whether classical models are fitted (the gate needs none), and other policies, as
+            of `read_predictions`.
     """
     if isinstance(model, Artifact):
         loaded = _Model(model.policy, model.evidence, model.digest)
@@ -187,19 +193,21 @@ def evaluate(
     if not len(test):
         raise UserError(f"study {cohort.study.name}: its test split is empty ([split] test).")
     if (test.best_treatment >= 0).any():
-        return _against_truth(loaded, cohort, seed, progress, with_baselines)
-    limits = ValueSettings(max_decisions, seed, with_baselines)
+        return _against_truth(loaded, cohort, seed, progress, beside)
+    limits = ValueSettings(max_decisions, seed, beside)
     return _from_records(loaded, cohort, limits, progress)
 
 
 def _against_truth(
-    model: _Model, cohort: Cohort, seed: int, progress: Progress, with_baselines: bool
+    model: _Model, cohort: Cohort, seed: int, progress: Progress, beside: Comparators
 ) -> TruthEvaluation:
     train, validation, test = (select_split(cohort, s) for s in (TRAIN, VALIDATION, TEST))
     predictions = {"posology": predict_cohort(model.policy, test)}
-    for name, make in baselines(train, validation) if with_baselines else guidelines(train):
+    for name, make in baselines(train, validation) if beside.baselines else guidelines(train):
         progress(f"baseline: {name}")
         predictions[name] = predict_cohort(make(), test)
+    for name, other in beside.policies.items():
+        predictions[name] = predict_cohort(other, test)
     if (test.treatment >= 0).all():
         predictions["usual"] = usual_care_predictions(test)
     progress("2,000 resamples")

@@ -1,6 +1,7 @@
 """The doubly robust value of following a policy, where records hold one outcome per decision."""
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from jaxtyping import Float64, Int64
@@ -39,6 +40,19 @@ DETERMINISTIC = 0.999
 
 
 @dataclass(frozen=True, slots=True)
+class Comparators:
+    """What a policy is compared with, beside guidelines and usual care."""
+
+    baselines: bool = True
+    """Whether classical models are fitted."""
+    policies: Mapping[str, Policy] = field(default_factory=dict)
+    """Other policies by name, such as predictions that another program made."""
+
+
+CLASSICAL = Comparators()
+
+
+@dataclass(frozen=True, slots=True)
 class ValueSettings:
     """How a value is estimated."""
 
@@ -46,8 +60,8 @@ class ValueSettings:
     """The most decisions in addition to those of the test split."""
     seed: int
     """The same seed gives the same result."""
-    with_baselines: bool = True
-    """Whether classical models are fitted beside the policy."""
+    beside: Comparators = CLASSICAL
+    """What stands beside the policy."""
 
 
 def estimate_policy_value(
@@ -96,8 +110,10 @@ def estimate_policy_value(
     rules = guideline_choices(cohort, trial, allowed, judged)
     if choice.probability.max(axis=1).min() < DETERMINISTIC:
         rules = {"the policy as it draws": choice, **rules}
-    if settings.with_baselines:
+    if settings.beside.baselines:
         rules |= _classical_choices(cohort, trial, (allowed, judged), progress)
+    for name, other in settings.beside.policies.items():
+        rules[name] = choose_among(other, cohort, trial, (allowed, judged))
     harms, not_estimable = estimate_harms(cohort, everyone, nuisance, progress)
     harms = {name: select_nuisance_rows(scores, in_test) for name, scores in harms.items()}
     plan = replace(plan_analysis(cohort, trial, overlap), rules=rules, harms=harms)

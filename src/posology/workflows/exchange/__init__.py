@@ -1,0 +1,1 @@
+"""Cohorts for other libraries, and their predictions as policies to compare with."""
