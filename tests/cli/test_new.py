@@ -1,16 +1,24 @@
 """`posology new` writes a project whose Makefile runs end to end, and overwrites nothing."""
 
 import json
+import shlex
 import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
+from typer.core import TyperGroup
+from typer.main import get_command
 from typer.testing import CliRunner
 
 from posology.cli import app
 from posology.errors import UserError
+from posology.workflows.new.project import plan_project
+from posology.workflows.new.request import Request
 from tests.builders.command_line import run_python
 from tests.builders.projects import write_trial
+
+needs_make = pytest.mark.skipif(shutil.which("make") is None, reason="make is not installed")
 
 
 def run(*arguments: object):
@@ -25,26 +33,30 @@ from posology.workflows.new.project import plan_project
 from posology.workflows.new.request import Request
 
 def run(line):
-    app(shlex.split(line)[1:], standalone_mode=False)
+    if line.startswith("posology "):
+        app(shlex.split(line)[1:], standalone_mode=False)
+    else:
+        subprocess.run(line, shell=True, check=True)
 
 plan_project(Request(Path.cwd() / "pressure"), 200).write()
 os.chdir("pressure")
 # The effect study that `fit` keeps takes most of the time, and `effect` runs the same.
 words = ["make", "-n", "METHOD=boosting --evidence-decisions 0"]
 dry = subprocess.run(words, capture_output=True, text=True, check=True).stdout
-lines = [line for line in dry.splitlines() if line.startswith("posology ")]
+lines = dry.splitlines()
+verbs = [line.split()[1] for line in lines if line.startswith("posology ")]
 for line in lines:
     run(line)
 for cell in json.loads(Path("explore.ipynb").read_text())["cells"]:
     if cell["cell_type"] == "code":
         assert cell["outputs"] == []
         exec("".join(cell["source"]))
-Path("../verbs.json").write_text(json.dumps([line.split()[1] for line in lines]))
+Path("../verbs.json").write_text(json.dumps(verbs))
 """
 """In a process of its own, once: under pytest, checks of shapes would triple the time."""
 
 
-@pytest.mark.skipif(shutil.which("make") is None, reason="make is not installed")
+@needs_make
 def test_the_first_target_runs_end_to_end(tmp_path) -> None:
     ended = run_python(PROJECT_IN_ONE_PROCESS, tmp_path)
     assert ended.returncode == 0, ended.stdout + ended.stderr
@@ -109,3 +121,44 @@ def test_errors_name_the_nearest_known_name(tmp_path, monkeypatch, options, mess
     assert isinstance(result.exception, UserError), result.output
     assert message in str(result.exception)
     assert not Path("p").exists()
+
+
+@needs_make
+@pytest.mark.parametrize("data", ["omop", "fhir", "meds"])
+def test_every_line_of_a_makefile_is_a_command_that_there_is(tmp_path, monkeypatch, data) -> None:
+    plan_project(Request(tmp_path / "p", data)).write()
+    monkeypatch.chdir(tmp_path / "p")
+    dry = subprocess.run(["make", "-n"], capture_output=True, text=True, check=True).stdout
+    commands = [shlex.split(line) for line in dry.splitlines() if line.startswith("posology ")]
+    assert len(commands) == 9
+    group = get_command(app)
+    assert isinstance(group, TyperGroup)
+    for _, verb, *words in commands:
+        group.commands[verb].make_context(verb, words)  # UsageError for an unknown option
+
+
+LOSSY = """#!/bin/sh
+echo "$@" >> calls
+if [ "$1" = ingest ]; then mkdir events.partial; case "$*" in *--accept*) ;; *) exit 3;; esac; fi
+if [ "$1" = cohort ]; then exit 1; fi
+"""
+
+
+@needs_make
+def test_make_does_not_go_on_after_an_ingest_that_lost_rows(tmp_path) -> None:
+    folder = tmp_path / "p"
+    plan_project(Request(folder), 50).write()
+    (folder / "lossy").write_text(LOSSY)
+
+    def make(*words: str) -> str:
+        command = ["make", "POSOLOGY=sh ./lossy", "events", *words]
+        subprocess.run(command, cwd=folder, capture_output=True, check=False)
+        return (folder / "calls").read_text()
+
+    for times in (1, 2):
+        assert make("cohort").count("ingest") == times, "the second make starts with it again"
+        assert "cohort" not in (folder / "calls").read_text()
+        assert not (folder / "events").exists()
+        assert (folder / "events.partial").is_dir(), "its report can be read"
+    assert "cohort study.toml" in make("cohort", "INGEST=--accept")
+    assert (folder / "events").is_dir()

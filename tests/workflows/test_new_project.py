@@ -89,6 +89,6 @@ def test_records_keep_the_codes_that_are_stated_and_mark_the_others(tmp_path) ->
 
 def test_records_without_a_path_are_simulated(tmp_path) -> None:
     files = plan_project(Request(tmp_path / "p", "omop")).files
-    assert "simulate clinic records --patients 2000 --formats omop" in files["Makefile"]
+    assert "simulate clinic --out records --patients 2000 --formats omop" in files["Makefile"]
     assert parse_study(files["study.toml"], "study.toml").name == "clinic"
     assert "records/" in files[".gitignore"].splitlines()

@@ -15,6 +15,7 @@ GITIGNORE = """\
 data/
 records/
 events/
+events.partial/
 cohort/
 model/
 patient*.json

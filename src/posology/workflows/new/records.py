@@ -64,7 +64,8 @@ def _on_the_clinic(request: Request) -> dict[str, str]:
         source=f"--{request.data} records/{request.data}",
         inputs="records",
         method="boosting",
-        simulated=f"posology simulate clinic records --patients {CLINIC} --formats {request.data}",
+        simulated=f"posology simulate clinic --out records --patients {CLINIC} "
+        f"--formats {request.data}",
         records="records",
     )
     return {**own, **shared_files(steps, own)}
