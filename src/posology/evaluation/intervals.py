@@ -5,6 +5,7 @@ drew each decision. It returns one number per replicate, so that thousands of re
 matrix products. To change an interval (its level, its replicates, its formula), change this file.
 """
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -293,3 +294,8 @@ def _wilson_limits(share: float, n: float) -> tuple[float, float]:
     middle = (share + z2 / (2 * n)) / (1 + z2 / n)
     half = np.sqrt(z2 * (share * (1 - share) / n + z2 / (4 * n * n))) / (1 + z2 / n)
     return max(0.0, float(middle - half)), min(1.0, float(middle + half))
+
+
+def decimals_of_width(width: float) -> int:
+    """Decimals with which an interval of this width is written: two significant digits of it."""
+    return 0 if not width > 0 else int(min(max(1 - math.floor(math.log10(width)), 0), 6))

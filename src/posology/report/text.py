@@ -1,9 +1,8 @@
 """How estimates are written, the same on every page and on the terminal."""
 
-import math
 from dataclasses import dataclass
 
-from posology.evaluation.intervals import Difference, Interval
+from posology.evaluation.intervals import Difference, Interval, decimals_of_width
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +22,8 @@ class Scale:
 
     def format_value(self, x: float) -> str:
         """A mean outcome without its interval."""
+        if self.factor == 100 and x == x:
+            return f"{100 * x:.1f} %"
         return format_number(self.factor * x) + self._percent
 
     def format_interval(self, estimate: Difference | Interval) -> str:
@@ -43,7 +44,7 @@ class Scale:
 
     def _decimals(self, estimate: Difference | Interval) -> int:
         """Decimals by the width of the interval; percentages have one at least."""
-        digits = _decimals(self.factor * (estimate.high - estimate.low))
+        digits = decimals_of_width(self.factor * (estimate.high - estimate.low))
         return max(digits, 1) if self.factor == 100 else digits
 
     @property
@@ -59,11 +60,6 @@ class Scale:
         if not value.strip("+-0."):
             value = value[1:]  # no minus zero
         return f"{value} ({self.format_interval(estimate)})"
-
-
-def _decimals(width: float) -> int:
-    """Decimals for an interval of this width: two significant digits of it."""
-    return 0 if not width > 0 else int(min(max(1 - math.floor(math.log10(width)), 0), 6))
 
 
 def format_number(x: float) -> str:

@@ -42,14 +42,14 @@ def test_a_gain_is_stated_with_its_interval(rng) -> None:
     assert verdict.gain is not None
     assert verdict.gain.low < 0.266 < verdict.gain.high
     assert verdict.headline == (
-        f"personalising gains {verdict.gain.value:.3g} ({verdict.gain.low:.3g}, "
-        f"{verdict.gain.high:.3g}) points over the best single option, new"
+        f"personalising gains {verdict.gain.value:.2f} ({verdict.gain.low:.2f} to "
+        f"{verdict.gain.high:.2f}) points over the best single option, new"
     )
     assert verdict.against_reference is not None
     over = verdict.against_reference.rule
     assert verdict.notes == (
-        f"over usual care, the reference, the rule gains {over.value:.3g} ({over.low:.3g}, "
-        f"{over.high:.3g}) points",
+        f"over usual care, the reference, the rule gains {over.value:.3f} ({over.low:.3f} to "
+        f"{over.high:.3f}) points",
     )
     assert verdict.sentence == f"{verdict.headline}. O{verdict.notes[0][1:]}"
 
@@ -85,9 +85,9 @@ def test_an_option_is_recommended_only_if_it_is_better_than_the_control(rng) -> 
     assert (better.option, worse.option) == ("b", "c")
     assert verdict.headline == (
         f"personalising is not shown to gain: use b for all, better than a by "
-        f"{better.effect.value:.3g} ({better.effect.low:.3g}, {better.effect.high:.3g})"
+        f"{better.effect.value:.2f} ({better.effect.low:.2f} to {better.effect.high:.2f})"
     )
-    assert verdict.notes[0].startswith("shown to be worse than a: c -0.969 (")
+    assert verdict.notes[0].startswith("shown to be worse than a: c -0.97 (")
     best = decide_verdict(nuisance, chosen, 1, rng, Question(reference=Reference(1)))
     assert best.headline == (
         "no option for all is shown to be better than b, and personalising is not shown to gain"
@@ -98,7 +98,7 @@ def test_a_long_unit_is_written_once_for_several_options(rng) -> None:
     nuisance = draw_trial([0.0, 2.0, 1.0, 0.9], [0.25] * 4, 800)
     unit = Question(Unit("points, of patients who gain"), reference=Reference(0))
     verdict = decide_verdict(nuisance, np.ones(800, np.int64), 1, rng, unit)
-    assert verdict.notes[0].startswith("also better than a: c 0.862 (0.637, 1.09); d 0.8")
+    assert verdict.notes[0].startswith("also better than a: c 0.86 (0.64 to 1.09); d 0.8")
     assert verdict.notes[0].endswith(") points, of patients who gain")
     assert verdict.notes[0].count("points") == 1
 

@@ -9,7 +9,7 @@ from posology.evaluation.effects.restricted_rule import (
     MIN_DIFFERING_PATIENTS,
     DifferentlyTreated,
 )
-from posology.evaluation.intervals import Difference
+from posology.evaluation.intervals import Difference, decimals_of_width
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,4 +183,5 @@ def _amount(difference: Difference, unit: Unit) -> str:
     value, low, high = (
         unit.factor * x for x in (difference.value, difference.low, difference.high)
     )
-    return f"{value:.3g} ({low:.3g}, {high:.3g}) {unit.name}".strip()
+    digits = max(decimals_of_width(high - low), int(unit.factor == 100))  # as in the tables
+    return f"{value:.{digits}f} ({low:.{digits}f} to {high:.{digits}f}) {unit.name}".strip()
