@@ -32,7 +32,7 @@ from posology.evaluation.off_policy.direct_method import (
     fit_table_q,
 )
 from posology.evaluation.off_policy.estimators import OffPolicyData
-from posology.learners.features.care_state import care_state
+from posology.learners.features.care_state import care_states
 from posology.learners.offline_rl.tabular import (
     Shrinkage,
     count_transitions,
@@ -122,11 +122,11 @@ def one_seed(world: sepsis.Sepsis, seed: int, sizes: Sizes) -> list[dict]:
         )
         behaviours = {"known": world.clinician[now, given], "estimated": estimated[now, given]}
         fold = assign_folds(evaluation.offsets, 3, rng)
-        columns = care_state(to_cohort(evaluation, SEPSIS))
+        states, path = care_states(to_cohort(evaluation, SEPSIS))
         for name, policy in learned.items():
             data = off_policy_data(evaluation, policy, fold)
             case = Case("sepsis", name, seed, number, truth[name])
-            results += judged(case, data, behaviours, rng, States(columns, policy[now]))
+            results += judged(case, data, behaviours, rng, States(states, path, policy[now]))
     return results
 
 

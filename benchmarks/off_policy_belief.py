@@ -14,7 +14,7 @@ from posology.domain.cohort import TRAIN, VALIDATION, Cohort, select_split
 from posology.domain.policy import Policy, allow_all_treatments
 from posology.domain.trajectories import Trajectories, episode_returns
 from posology.evaluation.off_policy.estimators import OffPolicyData
-from posology.learners.features.care_state import care_state
+from posology.learners.features.care_state import care_states
 from posology.learners.offline_rl.fqe import FittedQEvaluation
 from posology.learners.offline_rl.pessimistic_fqi import PessimisticFQI
 from posology.learners.offline_rl.q_network import QNetworkSettings
@@ -63,14 +63,15 @@ def one_seed(seed: int, sizes: Sizes) -> list[dict]:
     results = []
     for number in range(sizes.draws):
         logged, cohort = treated(sizes.test)
-        columns, row = care_state(cohort), (np.arange(len(cohort)), logged.treatment)
+        state, path = care_states(cohort)
+        row = np.arange(len(cohort)), logged.treatment
         usual = np.maximum(_asked(cloned, cohort)[row], 1e-4)
         behaviours = {"known": logged.logged_probability, "estimated": usual}
         policies = _mixtures(logged, cohort, valued)
         for (named, policy), q in zip(policies.items(), value(cohort), strict=True):
             data = OffPolicyData(logged, target=policy[row], q=q[row], v=(policy * q).sum(axis=1))
             case = Case("belief", "{}_{:g}".format(*named), seed, number, *truths[named])
-            results += judged(case, data, behaviours, rng, States(columns, policy, q))
+            results += judged(case, data, behaviours, rng, States(state, path, policy, q))
     return results
 
 

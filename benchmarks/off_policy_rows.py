@@ -54,8 +54,9 @@ class Case:
 class States:
     """What the estimator by state needs beside OffPolicyData."""
 
-    columns: np.ndarray
-    """Of `care_state`: one row a decision."""
+    state: np.ndarray
+    path: np.ndarray | None
+    """Both of `care_states`."""
     policy: Matrix
     believed: Matrix | None = None
     """Modelled action values of the policy, from other patients."""
@@ -115,9 +116,8 @@ def _by_state(
     states: States, data: OffPolicyData, rng: np.random.Generator, rule: ReportingRule
 ) -> dict:
     """The estimate with weights of states; its value also where it is refused."""
-    care = LoggedCare(
-        data.trajectories, states.columns, states.believed, data.discount, data.weight
-    )
+    logged = data.trajectories, states.state, states.believed, data.discount, data.weight
+    care = LoggedCare(*logged, states.path)
     gain = estimate_trajectory_gain(care, states.policy, rng)
     found = state_estimate(gain, rng, rule).result
     refused = isinstance(found, Refusal)

@@ -17,7 +17,7 @@ from posology.domain.cohort import TRAIN, VALIDATION, Cohort, select_split
 from posology.domain.policy import Policy, allow_all_treatments
 from posology.domain.trajectories import Trajectories, episode_returns
 from posology.evaluation.off_policy.estimators import OffPolicyData
-from posology.learners.features.care_state import care_state
+from posology.learners.features.care_state import care_states
 from posology.learners.offline_rl.fqe import FittedQEvaluation
 from posology.learners.offline_rl.pessimistic_fqi import PessimisticFQI
 from posology.learners.offline_rl.q_network import QNetworkSettings
@@ -60,7 +60,7 @@ def one_seed(seed: int, sizes: Sizes) -> list[dict]:
     for number in range(sizes.draws):
         evaluation = treated(known, sizes.test, rng)
         cohort = to_cohort(evaluation, NAMING)
-        columns = care_state(cohort)
+        state, path = care_states(cohort)
         row = np.arange(len(cohort)), evaluation.treatment.astype(np.int64)
         usual = np.maximum(asked(cloned, cohort)[row], 1e-4)
         behaviours = {"known": evaluation.logged_probability, "estimated": usual}
@@ -70,7 +70,7 @@ def one_seed(seed: int, sizes: Sizes) -> list[dict]:
                 evaluation, target=policy[row], q=q[row], v=(policy * q).sum(axis=1)
             )
             case = Case("warfarin", "{}_{:g}".format(*named), seed, number, *truths[named])
-            results += judged(case, data, behaviours, rng, States(columns, policy, q))
+            results += judged(case, data, behaviours, rng, States(state, path, policy, q))
     return results
 
 

@@ -1,5 +1,6 @@
 """The value of following a policy over whole trajectories of the test split's patients."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,7 @@ from posology.evaluation.off_policy.estimators import OffPolicyData
 from posology.evaluation.off_policy.harm_budgets import BudgetFinding, HarmCare, judge_budgets
 from posology.evaluation.off_policy.support import Refusal
 from posology.evaluation.off_policy.trajectory_value import TrajectoryValue
-from posology.learners.features.care_state import care_state
+from posology.learners.features.care_state import care_states
 from posology.learners.features.harms import known_harms
 from posology.learners.features.rewards import permitted_treatments
 from posology.learners.offline_rl.fqe import FittedQEvaluation
@@ -84,15 +85,14 @@ def estimate_trajectory_value(
         for (way, target), q in zip(followed.items(), q_values, strict=True)
     }
     progress("trajectories: weights of states")
-    state = care_state(test)
+    state, path = care_states(test)
+    care = LoggedCare(trajectories, state, weight=weight, path=path)
+    discount = cohort.study.reward.discount
     by_state = {
-        way: estimate_by_state(
-            LoggedCare(trajectories, state, q, cohort.study.reward.discount, weight), target, rng
-        )
+        way: estimate_by_state(replace(care, believed=q, discount=discount), target, rng)
         for (way, target), q in zip(followed.items(), q_values, strict=True)
     }
     excluded = len(np.unique(cohort.subject[in_test])) - len(trajectories)
-    care = LoggedCare(trajectories, state, weight=weight)
     budgets = _budgets(care, test, followed[FIRST_CHOICE], rng)
     return off_policy.estimate_trajectory_value(data, excluded, rng, horizon, by_state, budgets)
 

@@ -116,6 +116,44 @@ def test_a_believed_gain_in_states_seldom_seen_is_not_taken_for_one() -> None:
     assert lower_bounds([found], np.random.default_rng(2))[0] < 0
 
 
+def test_what_was_given_before_counts_where_it_tells_of_what_is_not_seen() -> None:
+    """The ward is not seen, but it is where the first option led; option 1 loses 1.36."""
+    data, place = crossroads()
+    policy = np.tile([0.0, 1.0], (len(place), 1))
+    care = LoggedCare(data.trajectories, one_hot(np.minimum(place, 1)))
+    blind = estimate_trajectory_gain(care, policy, np.random.default_rng(1))
+    found = estimate_trajectory_gain(
+        replace(care, path=one_hot(place)), policy, np.random.default_rng(1)
+    )
+    assert blind.gain.mean() > 0
+    assert found.gain.mean() == pytest.approx(-1.36, abs=0.3)
+
+
+def test_what_was_given_before_costs_few_patients_where_it_tells_nothing() -> None:
+    """A sharp policy among four options that were given evenly."""
+    mdp = survival_mdp()
+    policy = np.eye(4)[np.full(14, 1)]
+    true = policy_value(mdp, policy) - policy_value(mdp, uniform_policy(mdp))
+    sizes, errors = [], []
+    for seed in range(6):
+        care, codes = ward(1_000, seed=seed)
+        given = care.trajectories.treatment
+        before = np.where(np.isin(np.arange(len(given)), care.trajectories.offsets), 4, given)
+        path = np.column_stack([care.state, one_hot(np.roll(before, 1))[:, 1:]])
+        path[care.trajectories.offsets[:-1], care.state.shape[1] :] = 0.0
+        gains = [
+            estimate_trajectory_gain(each, policy[codes], np.random.default_rng(1))
+            for each in (care, replace(care, path=path), replace(care, state=path))
+        ]
+        sizes.append([effective_patients(gain) for gain in gains])
+        errors.append([gain.gain.mean() - true for gain in gains])
+    of_state, both, of_path = np.mean(sizes, axis=0)
+    assert of_path < 0.7 * of_state, "weights of paths"
+    assert both > (of_state + of_path) / 2
+    _, both_error, path_error = np.sqrt(np.mean(np.square(errors), axis=0))
+    assert both_error < path_error
+
+
 def test_lower_bounds_of_useless_candidates_are_seldom_above_zero() -> None:
     rng, above = np.random.default_rng(3), 0
     for _ in range(200):

@@ -28,6 +28,8 @@ class LoggedCare:
     discount: float = 1.0
     weight: Float64[np.ndarray, " subject"] | None = None
     """Weight of each patient, of mean 1, for those like them not followed so long; None: 1."""
+    path: Float64[np.ndarray, "decision path_feature"] | None = None
+    """The state with what was given before; None: nothing more is known of that."""
 
     def option_columns(self, policy: Matrix) -> Float64[np.ndarray, "decision column"]:
         """Columns of the action-value model, averaged over the options that a policy gives."""

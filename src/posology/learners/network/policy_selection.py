@@ -20,7 +20,7 @@ from posology.causal.trajectories.care import LoggedCare
 from posology.causal.trajectories.gain import estimate_trajectory_gain
 from posology.domain.cohort import Cohort, subset_decisions
 from posology.domain.trajectories import episode_offsets, select_episodes, without_observations
-from posology.learners.features.care_state import care_state
+from posology.learners.features.care_state import care_states
 from posology.learners.features.rewards import (
     has_next_decision,
     is_truncated,
@@ -111,8 +111,8 @@ def _care(data: PolicyValueData, validation: Cohort) -> LoggedCare:
     kept = np.flatnonzero(complete)
     rows = np.repeat(complete, np.diff(logged.offsets))
     whole = select_episodes(replace(logged, reward=np.nan_to_num(reward)), kept)
-    state = care_state(subset_decisions(validation, rows))
-    return LoggedCare(whole, state, data.predicted[rows], data.discount)
+    state, path = care_states(subset_decisions(validation, rows))
+    return LoggedCare(whole, state, data.predicted[rows], data.discount, path=path)
 
 
 def _value_data(learned: NetworkPolicy, cohort: Cohort, discount: float) -> PolicyValueData:

@@ -9,7 +9,7 @@ from posology.causal.trajectories.care import LoggedCare
 from posology.domain.cohort import Cohort
 from posology.domain.policy import Policy
 from posology.domain.trajectories import episode_offsets, without_observations
-from posology.learners.features.care_state import care_state
+from posology.learners.features.care_state import care_states
 from posology.learners.features.rewards import permitted_treatments
 from posology.workflows.policies.choices import choice_probabilities, predict_effectiveness
 
@@ -32,6 +32,7 @@ def describe_care(cohort: Cohort, usual: Policy) -> LoggedCare:
         usual: a model of usual care, where its probabilities are not recorded.
     """
     rows = np.arange(len(cohort))
+    state, path = care_states(cohort)
     return LoggedCare(
         without_observations(
             cohort.treatment,
@@ -40,8 +41,9 @@ def describe_care(cohort: Cohort, usual: Policy) -> LoggedCare:
             episode_offsets(cohort.subject),
             logged_probability=_logged(cohort, usual),
         ),
-        care_state(cohort),
+        state,
         discount=cohort.study.reward.discount,
+        path=path,
     )
 
 
