@@ -11,14 +11,14 @@ from posology.causal.policy_value import (
     estimate_policy_value,
     resample_patients,
 )
-from posology.causal.trajectories.bounds import (
-    MIN_EFFECTIVE,
+from posology.causal.trajectories.bounds import MIN_EFFECTIVE, lower_bounds
+from posology.causal.trajectories.care import LoggedCare
+from posology.causal.trajectories.gain import (
+    TrajectoryGain,
     effective_patients,
     error_factor,
-    lower_bounds,
+    estimate_trajectory_gain,
 )
-from posology.causal.trajectories.care import LoggedCare
-from posology.causal.trajectories.gain import TrajectoryGain, estimate_trajectory_gain
 from posology.domain.trajectories import episode_offsets, state_codes, without_observations
 from posology.simulators.mdp import policy_value, sample_trajectories
 from tests.builders.decision_processes import survival_mdp, uniform_policy

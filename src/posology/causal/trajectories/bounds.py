@@ -5,29 +5,17 @@ from collections.abc import Sequence
 import numpy as np
 from jaxtyping import Float64
 
-from posology.causal.trajectories.gain import TrajectoryGain
+from posology.causal.trajectories.gain import (
+    TrajectoryGain,
+    effective_patients,
+    error_factor,
+)
 
 CHANCE_OF_HARM = 0.05
 """Largest chance that a policy is used although it is worse than usual care."""
 MIN_EFFECTIVE = 60.0
 """Least effective sample size in patients; our choice (docs/decisions/trajectory-gain.md)."""
-MODEL_ALLOWANCE = 3.0
-"""Errors are (1 + this / sqrt(effective sample size)) times those of resampled patients, for the
-errors of the models of values and of weights. Our choice, likewise."""
 REPLICATES = 1_000
-
-
-def effective_patients(gain: TrajectoryGain) -> float:
-    """Effective sample size (Kish 1965) of the decisions' weights, in patients."""
-    square = float((gain.weight**2).sum())
-    if square == 0:
-        return 0.0
-    return float(gain.weight.sum() ** 2 / square) * len(gain.values) / len(gain.weight)
-
-
-def error_factor(size: float) -> float:
-    """Factor on standard errors at an effective sample size."""
-    return float(1 + MODEL_ALLOWANCE / np.sqrt(max(size, 1e-9)))
 
 
 def lower_bounds(

@@ -31,6 +31,9 @@ VALUE_PENALTY, WEIGHT_PENALTY = 50.0, 50.0
 """Ridge penalties, in decisions, for columns of standard deviation 1. Our choice, on development
 seeds (docs/decisions/trajectory-gain.md)."""
 MAX_ITERATIONS = 200
+MODEL_ALLOWANCE = 3.0
+"""Errors are (1 + this / sqrt(effective sample size)) times those of resampled patients, for the
+errors of the models of values and of weights. Our choice, likewise."""
 PerPatient = Float64[np.ndarray, " subject"]
 
 
@@ -49,6 +52,19 @@ class TrajectoryGain:
     def gain(self) -> PerPatient:
         """Numbers whose mean is the gain over usual care."""
         return self.values - self.usual
+
+
+def effective_patients(gain: TrajectoryGain) -> float:
+    """Effective sample size (Kish 1965) of the decisions' weights, in patients."""
+    square = float((gain.weight**2).sum())
+    if square == 0:
+        return 0.0
+    return float(gain.weight.sum() ** 2 / square) * len(gain.values) / len(gain.weight)
+
+
+def error_factor(size: float) -> float:
+    """Factor on standard errors at an effective sample size."""
+    return float(1 + MODEL_ALLOWANCE / np.sqrt(max(size, 1e-9)))
 
 
 def estimate_trajectory_gain(
@@ -91,7 +107,8 @@ def _lean(precise: TrajectoryGain, robust: TrajectoryGain) -> TrajectoryGain:
     """
     difference = robust.values - precise.values
     square = float(difference.mean() ** 2)
-    chance = float(difference.var() / len(difference))
+    factor = error_factor(effective_patients(robust))
+    chance = factor**2 * float(difference.var() / len(difference))
     share = max(0.0, 1 - chance / square) if square > 0 else 0.0
     return TrajectoryGain(
         precise.values + share * difference,

@@ -5,14 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 from jaxtyping import Float64
 
-from posology.causal.trajectories.bounds import (
-    CHANCE_OF_HARM,
-    MIN_EFFECTIVE,
-    REPLICATES,
-    effective_patients,
-    error_factor,
-)
-from posology.causal.trajectories.gain import TrajectoryGain
+from posology.causal.trajectories.bounds import CHANCE_OF_HARM, MIN_EFFECTIVE, REPLICATES
+from posology.causal.trajectories.gain import TrajectoryGain, effective_patients, error_factor
 
 LEAST_ERROR = 0.2
 """Least standard error of a resample, as a share of the sample's: resamples of rare harms may have

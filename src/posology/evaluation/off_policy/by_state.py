@@ -10,13 +10,14 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float64
 
-from posology.causal.trajectories.bounds import (
-    MIN_EFFECTIVE,
+from posology.causal.trajectories.bounds import MIN_EFFECTIVE
+from posology.causal.trajectories.care import LoggedCare, Matrix
+from posology.causal.trajectories.gain import (
+    TrajectoryGain,
     effective_patients,
     error_factor,
+    estimate_trajectory_gain,
 )
-from posology.causal.trajectories.care import LoggedCare, Matrix
-from posology.causal.trajectories.gain import TrajectoryGain, estimate_trajectory_gain
 from posology.evaluation.intervals import Interval
 from posology.evaluation.off_policy.support import (
     Estimate,

@@ -13,9 +13,14 @@ from typing import Generic, TypeVar
 import numpy as np
 from jaxtyping import Float64
 
-from posology.causal.trajectories.bounds import effective_patients, error_factor, lower_bounds
+from posology.causal.trajectories.bounds import lower_bounds
 from posology.causal.trajectories.care import LoggedCare
-from posology.causal.trajectories.gain import TrajectoryGain, estimate_trajectory_gain
+from posology.causal.trajectories.gain import (
+    TrajectoryGain,
+    effective_patients,
+    error_factor,
+    estimate_trajectory_gain,
+)
 from posology.domain.cohort import TRAIN, Cohort, select_split, subset_decisions
 from posology.domain.policy import Policy
 from posology.evaluation.off_policy.harm_budgets import BudgetFinding, HarmCare

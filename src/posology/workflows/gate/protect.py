@@ -4,13 +4,12 @@ from dataclasses import replace
 
 import numpy as np
 
-from posology.causal.trajectories.bounds import (
-    CHANCE_OF_HARM,
-    MIN_EFFECTIVE,
+from posology.causal.trajectories.bounds import CHANCE_OF_HARM, MIN_EFFECTIVE, lower_bounds
+from posology.causal.trajectories.gain import (
+    TrajectoryGain,
     effective_patients,
-    lower_bounds,
+    estimate_trajectory_gain,
 )
-from posology.causal.trajectories.gain import TrajectoryGain, estimate_trajectory_gain
 from posology.domain.cohort import TRAIN, VALIDATION, Cohort, select_split
 from posology.domain.policy import Policy
 from posology.learners.network.policy import NetworkPolicy
