@@ -10,14 +10,21 @@ from scipy.stats import spearmanr
 
 from benchmarks.rows import row
 from posology.causal.trajectories.care import LoggedCare, Matrix
-from posology.causal.trajectories.gain import estimate_trajectory_gain
+from posology.causal.trajectories.gain import effective_patients, estimate_trajectory_gain
 from posology.evaluation.off_policy.by_state import BY_STATE, state_estimate
-from posology.evaluation.off_policy.estimators import ESTIMATORS, OffPolicyData, summed_td_error
+from posology.evaluation.off_policy.estimators import (
+    ESTIMATORS,
+    OffPolicyData,
+    episode_weights,
+    summed_td_error,
+)
+from posology.evaluation.off_policy.pareto import pareto_k
 from posology.evaluation.off_policy.support import (
     Refusal,
     ReportingRule,
     bootstrap_intervals,
     check_support,
+    effective_sample_size,
     patient_pseudo_values,
 )
 
@@ -92,6 +99,8 @@ def judged(
             else []
         )
         ranges = dict(zip(said, wide, strict=True))
+        weights = episode_weights(data)
+        tail, size = pareto_k(weights), effective_sample_size(weights, data.patient)
         for estimator, found in values.items():
             low, high = ranges.get(estimator, (np.nan, np.nan))
             modelled = estimator in MODELLED and abs(summed_td_error(data)) > rule.max_td_error
@@ -105,6 +114,8 @@ def judged(
                     "high": float(high),
                     "stated": estimator in ranges,
                     "unfit": bool(modelled),
+                    "pareto_k": tail,
+                    "effective": size,
                 }
             )
         if states is not None:
@@ -128,6 +139,8 @@ def _by_state(
         "high": np.nan if refused else found.high,
         "stated": not refused,
         "unfit": False,
+        "pareto_k": pareto_k(gain.weight),
+        "effective": effective_patients(gain),
     }
 
 

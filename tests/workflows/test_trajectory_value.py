@@ -66,6 +66,8 @@ def test_trajectories_are_valued_next_to_usual_care_or_refused_with_the_reason(
     assert all(row["value"] is None for row in first)
     assert all(row["refused"].startswith("effective sample size") for row in first)
     assert all(row["low"] < usual["value"] < row["high"] for row in drawn), "it imitates usual care"
+    tails = {r["estimator"]: r["value"] for r in result.rows if r["metric"] == "course_pareto_k"}
+    assert tails["sdr"] < 0.7, "the last ones are of the draws, which imitate usual care"
     gate = judge(result, policy)
     assert not gate.is_open
     assert gate.requirements[0].name == "value"

@@ -137,6 +137,8 @@ def trajectory_rows(study: str, value: TrajectoryValue | None) -> list[Row]:
         rows.append(one | {"metric": "course_value", **_interval(each.value), "refused": reason})
         rows.append(one | {"metric": "course_gain", **_interval(each.gain)})
         rows.append(one | {"metric": "course_effective", "value": each.result.effective_size})
+        tail = None if isinstance(each.result, Refusal) else finite_or_none(each.result.pareto_k)
+        rows.append(one | {"metric": "course_pareto_k", "value": tail})
     for found in value.budgets:
         one = names | {"model": FIRST_CHOICE, "budget": found.name, "at_most": found.at_most}
         rate = {"value": finite_or_none(found.rate), "high": finite_or_none(found.upper)}

@@ -19,6 +19,7 @@ from posology.causal.trajectories.gain import (
     estimate_trajectory_gain,
 )
 from posology.evaluation.intervals import Interval
+from posology.evaluation.off_policy.pareto import pareto_k
 from posology.evaluation.off_policy.support import (
     Estimate,
     Refusal,
@@ -71,9 +72,8 @@ def state_estimate(
     factor = error_factor(size)
     value = _interval(found.values, factor, rng, rule)
     gain = _interval(found.gain, factor, rng, rule)
-    result = Estimate(
-        BY_STATE, value.value, value.low, value.high, size, patients, patient_values=found.values
-    )
+    numbers = value.value, value.low, value.high, size, patients
+    result = Estimate(BY_STATE, *numbers, found.values, pareto_k(found.weight))
     return StateEstimate(result, gain)
 
 

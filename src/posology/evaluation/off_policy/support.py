@@ -12,6 +12,7 @@ from posology.evaluation.off_policy.estimators import (
     episode_weights,
     summed_td_error,
 )
+from posology.evaluation.off_policy.pareto import pareto_k
 
 MAX_BOOTSTRAP_INDICES = 2_000_000
 """Bootstrap indices held in memory at a time (16 MB)."""
@@ -62,6 +63,8 @@ class Estimate:
     patients: int
     patient_values: Float64[np.ndarray, " subject"]
     """Values (or pseudo-values) whose mean is the estimate, for paired comparisons."""
+    pareto_k: float = np.nan
+    """Shape of the weights' tail (pareto.py)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +110,8 @@ def estimate_value(
     is_direct = estimator == "direct"
     low, high = (np.nan, np.nan) if is_direct else bootstrap_interval(values, rng, rule)
     size = _effective_size(data, estimator)
-    return Estimate(estimator, float(values.mean()), low, high, size, len(values), values)
+    tail = pareto_k(_weights(data, estimator))
+    return Estimate(estimator, float(values.mean()), low, high, size, len(values), values, tail)
 
 
 def patient_pseudo_values(
@@ -167,10 +171,17 @@ def _normalisation_shift(data: OffPolicyData, estimator: str) -> float:
 
 def _effective_size(data: OffPolicyData, estimator: str) -> float:
     """In patients; for the occupancy estimate its decisions count as shares of a patient."""
+    weights = _weights(data, estimator)
     if estimator == "odr" and data.occupancy is not None:
-        share = _patient_count(data) / len(data.trajectories.reward)
-        return effective_sample_size(data.occupancy) * share
-    return effective_sample_size(episode_weights(data), data.patient)
+        return effective_sample_size(weights) * _patient_count(data) / len(weights)
+    return effective_sample_size(weights, data.patient)
+
+
+def _weights(data: OffPolicyData, estimator: str) -> Float64[np.ndarray, " weighted"]:
+    """Of decisions for the occupancy estimate, else of whole episodes."""
+    if estimator == "odr" and data.occupancy is not None:
+        return data.occupancy
+    return episode_weights(data)
 
 
 def _patient_count(data: OffPolicyData) -> int:

@@ -1,9 +1,12 @@
 """The value of whole trajectories in words and rows, the same on the page and on the terminal."""
 
+from collections.abc import Iterator
+
 import numpy as np
 
 from posology.evaluation.off_policy.harm_budgets import describe_finding
-from posology.evaluation.off_policy.support import Refusal
+from posology.evaluation.off_policy.pareto import HEAVY
+from posology.evaluation.off_policy.support import Estimate, Refusal
 from posology.evaluation.off_policy.trajectory_value import TrajectoryValue
 from posology.report.text import Scale
 
@@ -33,13 +36,24 @@ def trajectory_rows(value: TrajectoryValue) -> list[tuple[str, ...]]:
 
 
 def refusal_reasons(value: TrajectoryValue) -> list[str]:
-    """Why an estimate is not reported, each reason once."""
+    """Why an estimate is not reported, each reason once, and which one may mislead."""
     reasons = (
         f"{each.policy}: {each.result.reason}."
         for each in value.estimates
         if isinstance(each.result, Refusal)
     )
-    return list(dict.fromkeys(reasons))
+    return [*dict.fromkeys(reasons), *_heavy_tails(value)]
+
+
+def _heavy_tails(value: TrajectoryValue) -> Iterator[str]:
+    """Which reported intervals may be too narrow, as the heaviest weights were not yet seen."""
+    for each in value.estimates:
+        if isinstance(each.result, Estimate) and each.result.pareto_k > HEAVY:
+            name = _ESTIMATORS[each.result.estimator]
+            yield (
+                f"{each.policy}, {name}: the weights have a heavy tail (Pareto k "
+                f"{each.result.pareto_k:.2f}, above {HEAVY:g}), and the interval may be too narrow."
+            )
 
 
 def budget_lines(value: TrajectoryValue) -> list[str]:
