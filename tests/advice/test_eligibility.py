@@ -8,6 +8,7 @@ import pytest
 from posology.advice.eligibility import ELIGIBLE, check_eligibility
 from posology.cohorts.study.reader import read_study
 from posology.domain.safety_rules.facts import VisibleFacts
+from posology.domain.safety_rules.rule import Criterion, Fact
 from posology.domain.study import Bounds, ValueRange
 
 HBA1C, PREGNANT = "MEASUREMENT//LOINC//59261-8", "CONDITION//SNOMED//77386006"
@@ -63,4 +64,39 @@ def test_what_is_not_known_is_asked_for() -> None:
     )
     assert check_eligibility(STUDY, facts({HBA1C: 64.0}), None).undecided == (
         "Age is not recorded. The study is for patients from 18 to 90 years.",
+    )
+
+
+LAB = "MEASUREMENT//LOINC//1"
+CRITERIA = replace(
+    STUDY,
+    decision=replace(
+        STUDY.decision,
+        eligible=(),
+        excluded=(),
+        ranges=(),
+        new_users_days=None,
+        criteria=(
+            Criterion(Fact((PREGNANT,)), holds=False),
+            Criterion(Fact((LAB,), "creatinine", at_most=130.0, unit="umol/L")),
+            Criterion(Fact(("MEDS_BIRTH",), at_least=40.0, unit="years", is_age=True)),
+        ),
+    ),
+)
+
+
+def test_criteria_of_the_study_are_judged_for_the_patient() -> None:
+    def judge(numbers: dict[str, float], codes: tuple[str, ...] = (), age: float = 50.0):
+        return check_eligibility(CRITERIA, facts(numbers, codes), (age, age))
+
+    assert judge({LAB: 90.0}) == ELIGIBLE
+    assert judge({LAB: 90.0}, (PREGNANT,)).not_met == (
+        "It is not for patients with this on record: pregnancy.",
+    )
+    assert judge({LAB: 200.0}).not_met == (
+        "It is for patients with creatinine at most 130 umol/L, not 200.",
+    )
+    assert judge({}).required[0].startswith("No answer yet: ")
+    assert judge({LAB: 90.0}, age=30.0).not_met == (
+        "It is for patients from 40 to 90 years, and this patient is 30 years old.",
     )

@@ -6,7 +6,14 @@ import numpy as np
 
 from posology.domain.codes import display_names, has_prefix
 from posology.domain.safety import is_in_range
-from posology.domain.safety_rules.facts import VisibleFacts
+from posology.domain.safety_rules.facts import (
+    MET,
+    UNKNOWN,
+    VisibleFacts,
+    describe_fact,
+    fact_status,
+)
+from posology.domain.safety_rules.rule import Criterion
 from posology.domain.study import Study, ValueRange
 
 AgeSpan = tuple[float, float]
@@ -48,13 +55,16 @@ def check_eligibility(study: Study, visible: VisibleFacts, age: AgeSpan | None) 
             required += _needed(value_range.codes, study)
         elif not is_in_range(visible, value_range)[0]:
             not_met.append(_outside(value_range, visible, study))
+    for criterion in decision.criteria:
+        if not criterion.fact.is_age:
+            _judge(criterion, study, visible, (not_met, required))
     not_met += _used_before(study, visible)
     return Eligibility(tuple(not_met), tuple(required[:2]), tuple(undecided))
 
 
 def _by_age(study: Study, age: AgeSpan | None) -> tuple[list[str], list[str], list[str]]:
     """What the ages of `[advice]` say: not met, no answer yet, undecided."""
-    low, high = study.advice.min_age, study.advice.max_age
+    low, high = _ages(study)
     if low is None and high is None:
         return [], [], []
     words = _age_words(low, high)
@@ -67,6 +77,37 @@ def _by_age(study: Study, age: AgeSpan | None) -> tuple[list[str], list[str], li
         return [f"It is for {words}, and this patient is {_span(age)} old."], [], []
     head = f"No answer yet: an age of {_span(age)} is not exact enough."
     return [], [head, f"The study is for {words}: give the age in years."], []
+
+
+def _ages(study: Study) -> tuple[float | None, float | None]:
+    """Youngest and oldest age, of `[advice]` and of the criteria; None for no limit.
+
+    An age above a bound is one of the bound here: whole years hide the difference.
+    """
+    facts = [c.fact for c in study.decision.criteria if c.fact.is_age]
+    low = [study.advice.min_age, *(f.at_least for f in facts), *(f.above for f in facts)]
+    high = [study.advice.max_age, *(f.at_most for f in facts), *(f.below for f in facts)]
+    lows, highs = ([bound for bound in side if bound is not None] for side in (low, high))
+    return max(lows, default=None), min(highs, default=None)
+
+
+def _judge(
+    criterion: Criterion, study: Study, visible: VisibleFacts, into: tuple[list[str], list[str]]
+) -> None:
+    """Add what the criterion says of the patient to the sentences not met, or required."""
+    (not_met, required), fact = into, criterion.fact
+    status, words = fact_status(visible, fact)[0], describe_fact(fact, study.names)
+    if not criterion.holds:
+        if status == MET:
+            not_met.append(f"It is not for patients with this on record: {words}.")
+        return
+    if status == MET or any(has_prefix(c, own) for c in fact.codes for own in study.decision.codes):
+        return
+    if fact.is_number and status != UNKNOWN:
+        value = float(visible.latest_value(fact.codes)[0])
+        not_met.append(f"It is for patients with {words}, not {value:.4g}.")
+        return
+    required += _needed(fact.codes, study)
 
 
 def _age_words(low: float | None, high: float | None) -> str:

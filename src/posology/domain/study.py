@@ -7,7 +7,7 @@ from posology.domain.formulary import DoseRange, Formulary
 from posology.domain.formulas.formula import Formula
 from posology.domain.pharmacogenomics.spec import PgxSpec
 from posology.domain.safety_rules.harm_budget import HarmBudget
-from posology.domain.safety_rules.rule import NO_PACKS, SafetySpec
+from posology.domain.safety_rules.rule import NO_PACKS, Criterion, SafetySpec
 from posology.domain.standard_facts import StandardFact
 
 _NEGATION = re.compile(r"^\s*not\s+(?:(?:intended|meant)\s+)?for:?\s+", re.IGNORECASE)
@@ -53,6 +53,8 @@ class Decision:
     """Days before a decision in which no option may have been used; None: no condition."""
     history_days: float | None = None
     """Days before a decision for which the patient must have been recorded; None: no condition."""
+    criteria: tuple[Criterion, ...] = ()
+    """All of them must be met."""
 
 
 LONGEST_GRACE_WITHOUT_LANDMARK = 1.0

@@ -53,6 +53,13 @@ def new(
         typer.Option(help="The column of the date at which treatment is chosen; or its code."),
     ] = None,
     subject: Annotated[str | None, typer.Option(help="The column of the patient's number.")] = None,
+    circe: Annotated[
+        Path | None,
+        typer.Option(
+            help="A cohort definition of ATLAS (Circe JSON), with --data omop: time zero and who "
+            "is in the study."
+        ),
+    ] = None,
     randomised: Annotated[
         bool | None,
         typer.Option("--randomised/--observed", help="Whether a trial drew the treatment by lot."),
@@ -96,6 +103,7 @@ def new(
         days=days,
         goal=goal,
         randomised=randomised,
+        circe=circe,
     )
     project = plan_project(ask(request, data is None) if asks else request)
     if dry_run:

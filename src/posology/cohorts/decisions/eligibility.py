@@ -13,6 +13,8 @@ from posology.cohorts.events.visible import event_facts
 from posology.cohorts.events.windows import DecisionTimes, count_before, make_event_times
 from posology.domain.codes import Names, display_names
 from posology.domain.safety import is_in_range
+from posology.domain.safety_rules.facts import MET, describe_fact, fact_status
+from posology.domain.safety_rules.rule import Criterion
 from posology.domain.study import Study, ValueRange
 
 OUTSIDE = "outside every observation period"
@@ -51,6 +53,10 @@ def select_decisions(followed: FollowUp, study: Study) -> SelectedDecisions:
     for value_range in decision.ranges:
         keep = is_in_range(event_facts(events, subject, at, study), value_range)
         at = exclude(at, keep, _range_reason(value_range, study.names), exclusions)
+    for criterion in decision.criteria:
+        holds = fact_status(event_facts(events, subject, at, study), criterion.fact) == MET
+        keep = holds if criterion.holds else ~holds
+        at = exclude(at, keep, _criterion_reason(criterion, study.names), exclusions)
     left = exclude_in_turn(at, enough_history(events, subject, at, study), exclusions)
     at = DecisionTimes(at.subject[left], at.time[left])
     if decision.which == "first":
@@ -70,6 +76,14 @@ def _range_reason(value_range: ValueRange, names: Names) -> str:
     sides = (bounds.at_least, "at least"), (bounds.at_most, "at most")
     limits = " and ".join(f"{word} {bound:g}" for bound, word in sides if bound is not None)
     return f"{display_names(value_range.codes, names)} unknown or not {limits}"
+
+
+def _criterion_reason(criterion: Criterion, names: Names) -> str:
+    """Why a decision that does not meet the criterion is excluded."""
+    words = describe_fact(criterion.fact, names)
+    if not criterion.holds:
+        return f"{words} known"
+    return f"{words} not known" if not criterion.fact.is_number else f"unknown or not {words}"
 
 
 def _candidates(

@@ -74,6 +74,7 @@ def _optional(study: Study) -> Iterator[Named]:
     yield "[decision] eligible", decision.eligible
     yield "[decision] excluded", decision.excluded
     yield "[decision] ranges", _of_ranges(decision.ranges)
+    yield "[[decision.criteria]]", tuple(c for line in decision.criteria for c in line.fact.codes)
     yield "[outcome] unless", outcome.unless
     yield "[outcome] competing", outcome.competing
     yield "[follow_up] ended_by", follow_up.ended_by

@@ -55,6 +55,20 @@ class TreatmentSection(Strict):
     otherwise: bool = False
 
 
+class CriterionSection(Strict):
+    """One condition on the patient at time zero."""
+
+    codes: list[str] = []
+    name: str = ""
+    known: bool = True
+    age: bool = False
+    within_days: Days | None = None
+    at_least: float | None = None
+    above: float | None = None
+    at_most: float | None = None
+    below: float | None = None
+
+
 class DecisionSection(Strict):
     """When treatment is chosen, and for which patients."""
 
@@ -67,6 +81,7 @@ class DecisionSection(Strict):
     look_back_days: Days | None = None
     new_users_days: Days | None = None
     history_days: Days | None = None
+    criteria: list[CriterionSection] = []
 
 
 class GivenSection(Strict):

@@ -1,9 +1,17 @@
 """Convert the tables of a study file that say when: decisions, treatment given, time resolution."""
 
 from posology.cohorts.study.parser import ranges
-from posology.cohorts.study.schema import DecisionSection, GivenSection, TimeSection
+from posology.cohorts.study.schema import (
+    CriterionSection,
+    DecisionSection,
+    GivenSection,
+    TimeSection,
+)
+from posology.domain.safety_rules.rule import Criterion, Fact
 from posology.domain.study import SAME_DAY, AssignmentSpec, Decision, TimeSpec
 from posology.errors import StudyError
+
+BIRTH = "MEDS_BIRTH"
 
 
 def decision(table: DecisionSection, where: str) -> Decision:
@@ -24,7 +32,33 @@ def decision(table: DecisionSection, where: str) -> Decision:
         table.look_back_days,
         table.new_users_days,
         table.history_days,
+        tuple(
+            _criterion(line, f"{where}: [[decision.criteria]] {number}")
+            for number, line in enumerate(table.criteria, 1)
+        ),
     )
+
+
+def _criterion(table: CriterionSection, where: str) -> Criterion:
+    """One condition on who is in the study; `where` names its place."""
+    if table.age is bool(table.codes):
+        raise StudyError(f"{where}: give `codes`, or age = true without codes.")
+    fact = Fact(
+        (BIRTH,) if table.age else tuple(table.codes),
+        table.name,
+        *(table.at_least, table.above, table.at_most, table.below),
+        unit="years" if table.age else "",
+        is_age=table.age,
+        within_days=table.within_days,
+    )
+    if fact.is_number and not table.known:
+        raise StudyError(
+            f"{where}: known = false goes without bounds; to exclude numbers, give the bounds of "
+            "those who are in the study."
+        )
+    if table.age and (not fact.is_number or fact.within_days is not None):
+        raise StudyError(f"{where}: an age needs a bound such as at_least, and no `within_days`.")
+    return Criterion(fact, table.known)
 
 
 def given(table: GivenSection | None, where: str) -> AssignmentSpec:

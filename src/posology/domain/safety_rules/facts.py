@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float64, Int8
 
+from posology.domain.codes import Names, display_names
 from posology.domain.safety_rules.rule import Fact
 
 CLEAR, MET, UNKNOWN = 0, 1, 2
@@ -51,6 +52,18 @@ def fact_value(facts: VisibleFacts, fact: Fact) -> Float64[np.ndarray, " decisio
     if fact.is_age:
         return facts.days_since(fact.codes, False) / YEAR
     return np.where(is_stale(facts, fact), np.nan, facts.latest_value(fact.codes))
+
+
+def describe_fact(fact: Fact, names: Names) -> str:
+    """The condition in words: `creatinine at most 130 in the last 90 days`."""
+    name = "age" if fact.is_age else fact.name or display_names(fact.codes, names)
+    sides = (
+        *(("at least", fact.at_least), ("above", fact.above)),
+        *(("at most", fact.at_most), ("below", fact.below)),
+    )
+    bounds = " and ".join(f"{word} {bound:g}" for word, bound in sides if bound is not None)
+    window = "" if fact.within_days is None else f"in the last {fact.within_days:g} days"
+    return " ".join(part for part in (name, bounds, fact.unit if bounds else "", window) if part)
 
 
 def is_stale(facts: VisibleFacts, fact: Fact) -> Bool[np.ndarray, " decision"]:

@@ -47,6 +47,15 @@ class Fact:
 
 
 @dataclass(frozen=True, slots=True)
+class Criterion:
+    """Who is in a study: patients of whom a fact holds, or is not known to hold."""
+
+    fact: Fact
+    holds: bool = True
+    """False: the fact must not hold."""
+
+
+@dataclass(frozen=True, slots=True)
 class DoseLimit:
     """The doses that a rule leaves, in the option's unit."""
 

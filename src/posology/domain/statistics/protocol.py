@@ -20,6 +20,9 @@ PROTOCOL = (
 _WORDS = frozenset({"title", "source", "until", "standard", "limits", "required_for_advice"})
 """Keys, anywhere in these fields, that are not."""
 
+_NO_CRITERIA = ("decision.criteria", "[]")
+"""Left out, so that what was shared before there were criteria can still be pooled."""
+
 Protocol = tuple[tuple[str, str], ...]
 """Each key with its value as JSON, such as `("outcome.within_days", "90.0")`."""
 
@@ -27,7 +30,10 @@ Protocol = tuple[tuple[str, str], ...]
 def study_protocol(study: Study) -> Protocol:
     """Every key of the protocol, in the order of the study's fields."""
     return tuple(
-        pair for name in PROTOCOL for pair in _flatten(name, serialize(getattr(study, name), {}))
+        pair
+        for name in PROTOCOL
+        for pair in _flatten(name, serialize(getattr(study, name), {}))
+        if pair != _NO_CRITERIA
     )
 
 

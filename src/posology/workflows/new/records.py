@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from posology.cohorts.study.reader import parse_study, shipped_study_path
 from posology.errors import UserError
 from posology.records.sources.tables.suggest import quoted
+from posology.workflows.new.circe.definition import decision_lines, read_definition
 from posology.workflows.new.files import Steps, shared_files
 from posology.workflows.new.request import DAYS, Request
 
@@ -89,6 +90,9 @@ def _question(request: Request, name: str) -> Iterator[str]:
     yield 'purpose = "Which option is best, for which patients."  # CHECK: shown with every answer'
     yield 'limits = "Patients unlike those of these records."  # CHECK: who it is not for'
     yield ""
+    if request.circe is not None:
+        yield from decision_lines(read_definition(request.circe, request.path))
+        return
     yield "# Time zero: the event at which the treatment is chosen."
     yield "[decision]"
     entry = request.entry or ENTRY

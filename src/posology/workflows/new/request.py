@@ -37,6 +37,8 @@ class Request:
     goal: str | None = None
     """What counts as a good outcome: <=140, >=50, or a value of the column."""
     randomised: bool | None = None
+    circe: Path | None = None
+    """A cohort definition of ATLAS: time zero and who is in the study."""
 
 
 def check_request(request: Request) -> None:
@@ -54,6 +56,11 @@ def check_request(request: Request) -> None:
         raise UserError("posology new: --path needs --data csv, omop, fhir or meds.")
     if path is not None and not path.exists():
         raise UserError(f"--path {path}: there is no such file or folder{_nearest(path)}")
+    if request.circe is not None and (request.data != "omop" or path is None or request.entry):
+        raise UserError(
+            "posology new: --circe needs --data omop and --path with the CDM, and takes the place "
+            "of --entry."
+        )
     if request.question == "dose" and request.data not in ("csv", "simulated"):
         raise UserError(
             f"posology new: --question dose with --data {request.data}: only tables have a column "

@@ -1,0 +1,1 @@
+"""Cohort definitions of OHDSI's ATLAS (Circe JSON) as the [decision] of a study file."""
