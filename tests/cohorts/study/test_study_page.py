@@ -47,7 +47,7 @@ def test_the_page_lists_every_key_of_the_reward_table() -> None:
     assert keys("`[reward]`") == {"source", "effective", "costs", "discount", "right_NAME"}
 
 
-INNER = "Dose Bounds Range Cost Preference Resolution Kidney"
+INNER = "Dose Bounds Range Criterion Cost Preference Resolution Kidney"
 
 
 def test_every_table_of_the_schema_is_on_the_page() -> None:

@@ -120,6 +120,8 @@ def _numbers(study: Study) -> set[str]:
     ranges = [r for part in with_ranges for r in part.ranges] + list(study.profile.limits)
     codes = {code for r in ranges for code in r.codes}
     codes |= {code for target in study.progression for code in target.codes}
+    criteria = [criterion.fact for criterion in study.decision.criteria]
+    codes |= {c for fact in criteria if fact.is_number and not fact.is_age for c in fact.codes}
     return codes | {code for code, name in study.names if ", " in name}
 
 
