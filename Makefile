@@ -21,10 +21,10 @@ test: lint types pytest
 
 # Compiled modules are kept (in CI too), or each process of the tests compiles them again.
 pytest: $(STAMP)
-	PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=1 COVERAGE_CORE=sysmon $(BIN)/python -m pytest -q -n 2 --dist loadfile $(COVERAGE)
+	PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=1 COVERAGE_CORE=sysmon $(BIN)/python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder $(COVERAGE)
 
 coverage: $(STAMP)
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 --dist loadfile --cov
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder --cov
 
 lint: $(STAMP)
 	$(BIN)/ruff check .

@@ -1,6 +1,7 @@
 import os
 import shutil
 import subprocess
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,6 +19,28 @@ torch.set_num_threads(1)
 settings.register_profile("any machine", deadline=None, derandomize=True)
 settings.register_profile("search", deadline=None, derandomize=False)
 settings.load_profile("any machine")
+
+
+LONG = (
+    "tests/test_tutorials.py",
+    "tests/cli/test_demo.py",
+    "tests/workflows/test_new_project.py",
+    "tests/service/pages/test_browser.py",
+    "tests/cli/test_evaluate.py",
+    "tests/learners/network/test_distributed.py",
+)
+"""Files that take ten seconds or more for few tests."""
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Between workers the long files come first, then those with many tests.
+
+    A worker takes file after file: with the small ones last, none waits long for the other.
+    """
+    if not hasattr(config, "workerinput"):
+        return
+    tests = Counter(item.location[0] for item in items)
+    items.sort(key=lambda item: (item.location[0] not in LONG, -tests[item.location[0]]))
 
 
 @pytest.fixture(scope="session")

@@ -52,7 +52,9 @@ def rows_by_prefix(vocabulary: tuple[str, ...]) -> Callable[[tuple[str, ...]], f
     @lru_cache(maxsize=4096)
     def rows(prefixes: tuple[str, ...]) -> frozenset[int]:
         return frozenset(
-            row for row, code in enumerate(vocabulary) if any(has_prefix(code, p) for p in prefixes)
+            row
+            for row, code in enumerate(vocabulary)
+            if code.startswith(prefixes) and any(has_prefix(code, p) for p in prefixes)
         )
 
     return rows
