@@ -8,10 +8,11 @@ import pytest
 from posology.advice.recommend import recommend
 from posology.advice.why.answer import _with_help, add_reasons
 from posology.advice.why.evidence import WhyEvidence
-from posology.advice.why.explain import attention_by_step
+from posology.advice.why.explain import _step_name, attention_by_step
 from posology.advice.why.missing import MissingHelp
 from posology.advice.why.values import policy_values
 from posology.domain.history import History, subset_subjects
+from posology.domain.profile import Profile
 from posology.domain.recommendation.findings import MissingFact
 from posology.domain.recommendation.recommendation import (
     BETTER_FOR_PATIENT,
@@ -86,6 +87,24 @@ def test_attention_is_where_the_network_looked_and_sums_to_one() -> None:
     assert sum(share for _, share in shares) == pytest.approx(1, abs=1e-5)
     assert shares[0][0] == "static facts"
     assert attention_by_step(fitted_policy("logistic"), first) == ()
+
+
+def test_a_step_that_is_only_the_birth_is_not_shown_as_a_date() -> None:
+    """`1968-11-19 43 %` stood among the steps: a date of birth, and no reader knew of what."""
+    profile = Profile(("MEDS_BIRTH", "LAB"), *(np.zeros(2, np.float32),) * 2)
+    history = History(
+        code=np.array([1, 0, 0, 1], np.int32),
+        value=np.full(4, np.nan, np.float32),
+        event_offsets=np.array([0, 1, 2, 4]),
+        time=np.array([np.nan, -410.0, 20_000.0]),
+        step_offsets=np.array([0, 3]),
+        subject_id=np.array([7]),
+    )
+    assert [_step_name(profile, history, step) for step in range(3)] == [
+        "static facts",
+        "birth",
+        "2024-10-04",
+    ]
 
 
 def test_a_fact_whose_name_has_a_comma_is_listed_once() -> None:

@@ -19,7 +19,13 @@ from posology.advice.form.field import (
 from posology.advice.form.limits import AGE, number_limits, seen_limits, usual_range
 from posology.advice.form.safety_fields import safety_codes, safety_fields
 from posology.advice.form.training_facts import TrainingFacts
-from posology.domain.codes import display_name, given_name, has_prefix, study_codes
+from posology.domain.codes import (
+    display_name,
+    given_name,
+    has_prefix,
+    study_codes,
+    without_system,
+)
 from posology.domain.formulas.formula import Formula
 from posology.domain.profile import Profile
 from posology.domain.study import KidneySpec, Study
@@ -128,7 +134,7 @@ def _numbers(study: Study) -> set[str]:
 def _words(known: _Known, code: str) -> str:
     """The name of a fact: the study's, the records', else made of the code."""
     title = known.profile.title(known.row[code]) if code in known.row else ""
-    return title or display_name(code, known.study.names)
+    return without_system(title or display_name(code, known.study.names))
 
 
 def _title(known: _Known, stem: str, code: str) -> str:

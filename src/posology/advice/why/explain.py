@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from posology.advice.form.build import build_form
+from posology.advice.form.build import BIRTH, build_form
 from posology.advice.why.contrasts import contrast_options, explain_dose
 from posology.advice.why.counterfactuals import find_counterfactuals, first_option
 from posology.advice.why.evidence import WhyEvidence
@@ -120,14 +120,23 @@ def _plain(study: Study, policy: Policy) -> WhyEvidence:
 
 
 def attention_by_step(policy: Policy, history: History) -> tuple[tuple[str, float], ...]:
-    """The date of each visible step of the only patient and its share; () without attention."""
+    """Each visible step of the only patient and its share; () without attention.
+
+    A step is its date, ISO 8601; that of birth alone is `birth`.
+    """
     if not isinstance(policy, AttentivePolicy):
         return ()
     attention = policy.attend(history, history.step_offsets[1:2] - 1)
     return tuple(
-        (describe_day(float(history.time[step])), float(weight))
+        (_step_name(policy.profile, history, int(step)), float(weight))
         for step, weight in zip(attention.step, attention.weight, strict=True)
     )
+
+
+def _step_name(profile: Profile, history: History, step: int) -> str:
+    first, last = history.event_offsets[step : step + 2]
+    codes = {profile.codes[row] for row in history.code[first:last]}
+    return "birth" if codes == {BIRTH} else describe_day(float(history.time[step]))
 
 
 def _situation(

@@ -65,14 +65,24 @@ def certainty_lines(advice: Recommendation) -> tuple[Line, ...]:
         text = " ".join(sure.outside) or "Unlike the patients that the model learned from."
         lines.append(Line("Within what it saw", text, "No." if sure.is_outside_training else ""))
     elif sure.distance is not None:
-        rarer = words.count_words(100 * sure.distance)
-        text = f"More unusual than {rarer} of 100 patients that it learned from."
+        text = f"More unusual than {_share_words(sure.distance)} patients that it learned from."
         lines.append(Line("Within what it saw", text, "Yes."))
     if sure.option_set and advice.state not in _UNKNOWN_PATIENT:
         label = "Could be right" if is_of_ranges(advice) else "Could be the best"
         lines.append(Line(label, _option_set(advice)))
     lines += [_remark(text) for text in sure.remarks]
     return tuple(lines)
+
+
+def _share_words(share: float) -> str:
+    less = 100 * share
+    return (
+        "hardly any of the"
+        if less < 0.5
+        else "nearly all"
+        if less >= 99.5
+        else f"{less:.0f} of 100"
+    )
 
 
 def _option_set(advice: Recommendation) -> str:
@@ -201,7 +211,11 @@ def looked_rows(advice: Recommendation) -> tuple[LookedRow, ...]:
     """Where the model looked; nothing where there was only one step to look at."""
     steps = advice.why.attention[-_STEPS:] if len(advice.why.attention) > 1 else ()
     return tuple(
-        LookedRow(words.capitalise(step), _percent(share), share_bar(share, _percent(share)))
+        LookedRow(
+            words.capitalise(words.date_words(step)),
+            _percent(share),
+            share_bar(share, _percent(share)),
+        )
         for step, share in steps
     )
 
