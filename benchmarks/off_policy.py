@@ -24,14 +24,9 @@ from benchmarks.behaviour import table_behaviour
 from benchmarks.off_policy_rows import Case, Sizes, States, append, finished, judged, summary
 from benchmarks.rows import keep, write
 from benchmarks.tabular_baselines import clone_behaviour, spibb
-from posology.domain.trajectories import Trajectories, select_episodes, state_codes
-from posology.evaluation.off_policy.direct_method import (
-    assign_folds,
-    cross_fit,
-    fit_table_occupancy,
-    fit_table_q,
-)
+from posology.domain.trajectories import Trajectories, state_codes
 from posology.evaluation.off_policy.estimators import OffPolicyData
+from posology.evaluation.off_policy.state_tables import with_tables
 from posology.learners.features.care_state import care_states
 from posology.learners.offline_rl.tabular import (
     Shrinkage,
@@ -79,32 +74,6 @@ def policies(logged: Trajectories, world: sepsis.Sepsis) -> dict[str, np.ndarray
     return found
 
 
-def off_policy_data(
-    evaluation: Trajectories, policy: np.ndarray, fold: np.ndarray
-) -> OffPolicyData:
-    """The evaluated patients with a target policy; q and occupancy are cross-fitted by patient."""
-    state, treatment = state_codes(evaluation), evaluation.treatment
-    first = evaluation.offsets[:-1]
-
-    def fit_q(keep: np.ndarray) -> np.ndarray:
-        learned = select_episodes(evaluation, np.flatnonzero(keep[first]))
-        return fit_table_q(learned, policy)[state]
-
-    def fit_occupancy(keep: np.ndarray) -> np.ndarray:
-        learned = select_episodes(evaluation, np.flatnonzero(keep[first]))
-        return fit_table_occupancy(learned, policy)[state]
-
-    q, v = cross_fit(fold, fit_q, policy[state], treatment)
-    occupancy, _ = cross_fit(fold, fit_occupancy, policy[state], treatment)
-    return OffPolicyData(
-        evaluation,
-        target=policy[state, treatment],
-        q=q,
-        v=v,
-        occupancy=occupancy,
-    )
-
-
 def one_seed(world: sepsis.Sepsis, seed: int, sizes: Sizes) -> list[dict]:
     """Every policy by every estimator, on each draw of patients."""
     rng = np.random.default_rng(seed)
@@ -121,10 +90,12 @@ def one_seed(world: sepsis.Sepsis, seed: int, sizes: Sizes) -> list[dict]:
             world.clinician.shape,
         )
         behaviours = {"known": world.clinician[now, given], "estimated": estimated[now, given]}
-        fold = assign_folds(evaluation.offsets, 3, rng)
+        logged_now = OffPolicyData(evaluation, np.ones(len(given)))
         states, path = care_states(to_cohort(evaluation, SEPSIS))
         for name, policy in learned.items():
-            data = off_policy_data(evaluation, policy, fold)
+            target = replace(logged_now, target=policy[now, given])
+            data = with_tables(target, now, policy[now], rng)
+            assert data is not None
             case = Case("sepsis", name, seed, number, truth[name])
             results += judged(case, data, behaviours, rng, States(states, path, policy[now]))
     return results

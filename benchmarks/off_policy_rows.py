@@ -10,7 +10,11 @@ from scipy.stats import spearmanr
 
 from benchmarks.rows import row
 from posology.causal.trajectories.care import LoggedCare, Matrix
-from posology.causal.trajectories.gain import effective_patients, estimate_trajectory_gain
+from posology.causal.trajectories.gain import (
+    effective_patients,
+    error_factor,
+    estimate_trajectory_gain,
+)
 from posology.evaluation.off_policy.by_state import BY_STATE, state_estimate
 from posology.evaluation.off_policy.estimators import (
     ESTIMATORS,
@@ -25,6 +29,7 @@ from posology.evaluation.off_policy.support import (
     bootstrap_intervals,
     check_support,
     effective_sample_size,
+    effective_size,
     patient_pseudo_values,
 )
 
@@ -99,6 +104,9 @@ def judged(
             else []
         )
         ranges = dict(zip(said, wide, strict=True))
+        if "odr" in ranges:
+            mean, size = values["odr"].mean(), effective_size(data, "odr")
+            ranges["odr"] = mean + error_factor(size) * (ranges["odr"] - mean)
         weights = episode_weights(data)
         tail, size = pareto_k(weights), effective_sample_size(weights, data.patient)
         for estimator, found in values.items():

@@ -15,12 +15,14 @@ from posology.evaluation.off_policy import trajectory_value as off_policy
 from posology.evaluation.off_policy.by_state import estimate_by_state
 from posology.evaluation.off_policy.estimators import OffPolicyData
 from posology.evaluation.off_policy.harm_budgets import BudgetFinding, HarmCare, judge_budgets
+from posology.evaluation.off_policy.state_tables import with_tables
 from posology.evaluation.off_policy.support import Refusal
 from posology.evaluation.off_policy.trajectory_value import TrajectoryValue
-from posology.learners.features.care_state import care_states
+from posology.learners.features.care_state import MAX_COLUMNS, care_states
 from posology.learners.features.harms import known_harms
 from posology.learners.features.rewards import permitted_treatments
 from posology.learners.offline_rl.fqe import FittedQEvaluation
+from posology.learners.offline_rl.tabular_policy import has_state_codes
 from posology.workflows.effect_study import EffectResult
 from posology.workflows.policies.choices import choice_probabilities
 from posology.workflows.progress import Progress
@@ -84,6 +86,7 @@ def estimate_trajectory_value(
         )
         for (way, target), q in zip(followed.items(), q_values, strict=True)
     }
+    data = {way: _with_tables(each, test, followed[way], rng) for way, each in data.items()}
     progress("trajectories: weights of states")
     state, path = care_states(test)
     care = LoggedCare(trajectories, state, weight=weight, path=path)
@@ -95,6 +98,21 @@ def estimate_trajectory_value(
     excluded = len(np.unique(cohort.subject[in_test])) - len(trajectories)
     budgets = _budgets(care, test, followed[FIRST_CHOICE], rng)
     return off_policy.estimate_trajectory_value(data, excluded, rng, horizon, by_state, budgets)
+
+
+def _with_tables(
+    data: OffPolicyData, test: Cohort, policy: Probabilities, rng: np.random.Generator
+) -> OffPolicyData:
+    """With models from tables where each state is one of many codes, which columns describe poorly.
+
+    The policy must depend on that code alone.
+    """
+    if not has_state_codes(test):
+        return data
+    state = test.history.code[test.history.event_offsets[test.last_step]].astype(np.int64)
+    if len(np.unique(state)) <= MAX_COLUMNS:
+        return data
+    return with_tables(data, state, policy, rng) or data
 
 
 def _budgets(

@@ -147,7 +147,8 @@ def occupancy_doubly_robust(data: OffPolicyData) -> PerEpisode:
     if data.occupancy is None:
         raise ValueError("the occupancy estimate needs the occupancy ratio at every decision")
     first = data.trajectories.offsets[:-1]
-    return v[first] + _episode_sums(data, data.occupancy * td_errors(data))
+    sums = v[first] + _episode_sums(data, data.occupancy * td_errors(data))
+    return weighted_values(data, sums)
 
 
 def td_errors(data: OffPolicyData) -> PerDecision:

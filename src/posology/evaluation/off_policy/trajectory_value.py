@@ -24,8 +24,10 @@ from posology.evaluation.off_policy.support import (
     patient_pseudo_values,
 )
 
+TABLES = "odr"
+"""Reported first, where each state is one code."""
 REPORTED = ("dr", "wdr", "wis")
-"""Estimators in the order reported, after that by state; benchmarks.off_policy measures their
+"""Estimators in the order reported, after those by state; benchmarks.off_policy measures their
 intervals' coverage."""
 
 
@@ -83,8 +85,9 @@ def estimate_trajectory_value(
             estimate
             for policy, data in policies.items()
             for estimate in (
+                *_estimates(policy, data, usual, () if data.occupancy is None else (TABLES,), rng),
                 *_state_estimate(policy, by_state),
-                *_estimates(policy, data, usual, rng),
+                *_estimates(policy, data, usual, REPORTED, rng),
             )
         ),
         horizon=horizon,
@@ -96,9 +99,10 @@ def _estimates(
     policy: str,
     data: OffPolicyData,
     usual: Float64[np.ndarray, " subject"],
+    estimators: tuple[str, ...],
     rng: np.random.Generator,
 ) -> Iterator[PolicyEstimate]:
-    for estimator in REPORTED:
+    for estimator in estimators:
         result = estimate_value(data, estimator, rng)
         if isinstance(result, Refusal):
             yield PolicyEstimate(policy, result, None, None)

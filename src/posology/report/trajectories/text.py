@@ -7,12 +7,13 @@ import numpy as np
 from posology.evaluation.off_policy.harm_budgets import describe_finding
 from posology.evaluation.off_policy.pareto import HEAVY
 from posology.evaluation.off_policy.support import Estimate, Refusal
-from posology.evaluation.off_policy.trajectory_value import TrajectoryValue
+from posology.evaluation.off_policy.trajectory_value import TABLES, TrajectoryValue
 from posology.report.text import Scale
 
 TITLE = "Value over whole trajectories"
 HEADS = ("Policy", "Estimator", "Mean (95 %)", "Gain (95 %)", "ESS")
 _ESTIMATORS = {
+    "odr": "DR by state code",
     "sdr": "DR by state",
     "dr": "doubly robust",
     "wdr": "weighted DR",
@@ -67,11 +68,14 @@ def describe_estimates(value: TrajectoryValue) -> str:
     if np.isfinite(value.horizon):
         until = f"over {value.horizon:,.0f} days"
         lost = "followed so long, and are stood for by those alike who were"
+    has_tables = any(each.result.estimator == TABLES for each in value.estimates)
+    tables = "tables of state codes, with " if has_tables else ""
     return (
         f"{value.patients:,} patients of the test split, {value.decisions:.1f} decisions each; "
         f"{value.excluded:,} more were not {lost}. Sum of the study's rewards from the first "
         f"decision {until}; gains are over usual care, on the same patients. Estimators: doubly "
-        "robust (DR) with weights of states, with weights of whole trajectories, with these "
-        "normalised, and weighted importance sampling (IS). ESS: "
+        f"robust (DR) with {tables}weights of states, with "
+        "weights of whole trajectories, with these normalised, and weighted importance sampling "
+        "(IS). ESS: "
         "effective sample size. Unmeasured confounding is not corrected."
     )
