@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float32, Float64
 
+from posology.advice.form.unit_names import plain_unit
 from posology.domain.cohort import Cohort
 from posology.domain.profile import Profile
 from posology.learners.features.tabular import (
@@ -100,7 +101,7 @@ def _unique_names(
 
 
 def _name(profile: Profile, code: int, kind: int, has_number: bool) -> str:
-    name, unit = profile.name(code), profile.unit(code)
+    name, unit = profile.name(code), plain_unit(profile.unit(code))
     if kind == PRESENT:
         return f"{name}: recorded" if has_number else name
     if kind == LAST_VALUE:
