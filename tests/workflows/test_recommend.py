@@ -9,9 +9,11 @@ from typing import Any
 
 import pytest
 
-from posology import artifact
+from posology import artifact, select_split
+from posology.advice.form.training_facts import EVIDENCE, measure_facts
 from posology.cohorts.events import day_order
-from posology.errors import RecordError
+from posology.domain.serialization import serialize
+from posology.errors import RecordError, UserError
 from posology.workflows.recommend import recommend, template
 from tests.builders.policies import fitted_policy, iwpc_cohort
 
@@ -34,6 +36,30 @@ def test_a_filled_template_gives_ranked_options(model: Path, tmp_path: Path) -> 
     assert {row["name"] for row in result.rows} >= {"low", "medium", "high", "usual_care"}
     assert result.to_frame().num_rows == 5
     assert "Not recorded" in result.summary()
+
+
+def test_a_typical_patient_has_what_most_training_patients_had(tmp_path: Path) -> None:
+    cohort = iwpc_cohort()
+    facts = measure_facts(select_split(cohort, "train"))
+    evidence = {EVIDENCE: serialize(facts, {})}
+    artifact.save(fitted_policy("logistic"), cohort.study, evidence, tmp_path / "model")
+    body = template(tmp_path / "model", typical=True)
+    filled = {name: value for name, value in body["facts"].items() if value is not None}
+    profile = cohort.profile
+    height = float(profile.center[profile.codes.index("HEIGHT")])
+    assert filled["height"] == pytest.approx(height, rel=0.005)
+    assert filled["sex"] in ("male", "female")
+    assert "no" in filled.values(), "most had no amiodarone, which the records say"
+    assert "yes" not in filled.values(), "each condition was rare"
+    assert set(body["facts"]) == set(template(tmp_path / "model")["facts"])
+    assert recommend(tmp_path / "model", body).rows
+
+
+def test_who_is_typical_only_a_policy_with_its_facts_knows(model: Path) -> None:
+    with pytest.raises(UserError, match="--typical needs the folder of a policy"):
+        template("iwpc", typical=True)
+    with pytest.raises(UserError, match="saved without what its training patients had"):
+        template(model, typical=True)
 
 
 def test_a_study_needs_no_model() -> None:

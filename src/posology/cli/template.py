@@ -25,6 +25,14 @@ def template(
             callback=writable_file,
         ),
     ] = None,
+    typical: Annotated[
+        bool,
+        typer.Option(
+            "--typical",
+            help="Fill in means and most frequent values of the training patients, of a policy's "
+            "folder: no real person, to try it out.",
+        ),
+    ] = False,
 ) -> None:
     """Write a blank patient's form: JSON whose facts are null until you fill them in.
 
@@ -34,7 +42,7 @@ def template(
     from posology.cli.progress import CONSOLE
     from posology.workflows.recommend import template as run
 
-    body = run(study)
+    body = run(study, typical)
     text = json.dumps(body, indent=2, ensure_ascii=False)
     if out is None and CONSOLE.is_terminal:
         typer.echo(form_as_text(body))
@@ -43,4 +51,9 @@ def template(
         typer.echo(text)
     else:
         write_whole(out, text + "\n")
-        typer.echo(f"{out}: fill in what is known, leave the rest null.")
+        todo = (
+            "a typical patient; change it"
+            if typical
+            else "fill in what is known, leave the rest null"
+        )
+        typer.echo(f"{out}: {todo}.")

@@ -15,7 +15,9 @@ from posology.advice.eligibility import check_eligibility
 from posology.advice.evidence_words import describe_evidence
 from posology.advice.form.blank import blank_form
 from posology.advice.form.build import build_study_form
+from posology.advice.form.field import Form
 from posology.advice.form.patient_reading import NOTHING_TO_SAY, PatientReading
+from posology.advice.form.typical import typical_facts
 from posology.advice.inputs import AdviceInputs
 from posology.advice.recommend import recommend as advise
 from posology.advice.why.answer import add_reasons
@@ -30,6 +32,7 @@ from posology.domain.safety_rules.check import check_safety
 from posology.domain.safety_rules.facts import VisibleFacts
 from posology.domain.safety_rules.fixed import fix_rules
 from posology.domain.study import Study
+from posology.errors import UserError
 from posology.report.patient.terminal import render_advice
 from posology.workflows.advice.patient_evidence import (
     guideline_answers,
@@ -45,6 +48,7 @@ from posology.workflows.patient import (
     facts_of,
     form_of,
     seen_doses,
+    today,
     uncertainty_of,
 )
 from posology.workflows.pharmacogenomics.advice import PgxOptions, add_genes
@@ -227,17 +231,36 @@ def _date(history: History) -> str:
     return (datetime.date(1970, 1, 1) + datetime.timedelta(days=int(day // 1))).isoformat()
 
 
-def template(study: str | Path | Study | Artifact) -> dict[str, Any]:
+def template(study: str | Path | Study | Artifact, typical: bool = False) -> dict[str, Any]:
     """A blank patient as JSON values: every fact null, until you fill it in.
 
-    From a saved policy, with units, limits and the values that the policy knows.
+    From a saved policy, with units, limits and the values that the policy knows; with `typical`,
+    filled in with means and most frequent values of its training patients.
     """
     if isinstance(study, str | Path) and (Path(study) / "policy.json").exists():
         study = artifact.load(Path(study))
     if isinstance(study, Artifact):
-        return blank_form(form_of(study))
+        form = form_of(study)
+        return blank_form(form) | ({"facts": _typical(study, form)} if typical else {})
+    if typical:
+        raise UserError(
+            f"posology template {study}: --typical needs the folder of a policy, which knows its "
+            "training patients."
+        )
     body = blank_form(build_study_form(study if isinstance(study, Study) else _read(study)))
     return body | {"how": [_WITHOUT_MODEL, *body["how"]]}
+
+
+def _typical(model: Artifact, form: Form) -> dict[str, Any]:
+    """Every fact of the form: that of a typical training patient, or null."""
+    facts = facts_of(model)
+    if facts is None:
+        raise UserError(
+            "posology template --typical: the policy was saved without what its training patients "
+            "had; fit it again."
+        )
+    known = typical_facts(form, model.policy.profile, facts, today().date())
+    return {field.name: known.get(field.name) for field in form.fields if field.is_listed}
 
 
 def _read(study: str | Path) -> Study:

@@ -100,7 +100,7 @@ def commands(steps: Steps, has_patient: bool) -> list[str]:
         "posology cohort study.toml events --out cohort",
         f"posology fit cohort --out model --method {steps.method}",
         "posology effect cohort --report effect.html --json effect.json",
-        *([] if has_patient else ["posology template model --out patient.json"]),
+        *([] if has_patient else ["posology template model --typical --out patient.json"]),
         "posology recommend model --patient patient.json --html patient.html",
         "posology evaluate model cohort --report value.html --json value.json",
     ]

@@ -1,12 +1,16 @@
 # ruff: noqa: E501 (headers of the CDM are long)
 import zipfile
 from datetime import datetime
+from types import SimpleNamespace
 
+import ibis
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 from posology.errors import RecordError
 from posology.records.pipeline.ingest import ingest
+from posology.records.sources.omop.reader import _meanings
 from posology.records.sources.registry import make_sources
 from tests.builders.raw_events import events_of
 
@@ -348,3 +352,15 @@ def test_files_that_are_not_read_are_listed_and_vocabularies_are_not(cdm, tmp_pa
     ]
     (cdm / "SPECIMEN.csv").unlink()
     assert stage(cdm, tmp_path / "again")[2].rows == staged.rows - 1
+
+
+def test_a_value_that_is_a_concept_is_named_with_its_question(tmp_path) -> None:
+    codes = ["OBSERVATION//LOINC//72166-2//SNOMED//266919005", "DRUG//RXNORM//6809//ordered"]
+    pq.write_table(pa.table({"code": codes}), tmp_path / "events.parquet")
+    names = {"LOINC//72166-2": "Smoking", "SNOMED//266919005": "Never", "RXNORM//6809": "Metformin"}
+    columns = {"concept_code": list(names), "concept_name": list(names.values())}
+    concepts = ibis.memtable(pa.table(columns))
+    found = _meanings(
+        ibis.duckdb.connect(), SimpleNamespace(concepts=concepts), [tmp_path / "events.parquet"]
+    )
+    assert found == dict(zip(codes, ["Smoking: Never", "Metformin"], strict=True))

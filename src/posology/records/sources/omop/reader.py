@@ -207,7 +207,8 @@ def _meanings(con: Any, cdm: Cdm, files: list[Path]) -> dict[str, str]:
     names = dict(zip(*(table[c].to_pylist() for c in table.column_names), strict=True))
     meanings = {}
     for code in codes:
-        concept = "//".join(code.split("//")[1:3])
-        if names.get(concept):
-            meanings[code] = names[concept]
+        parts = code.split("//")
+        concept, value = names.get("//".join(parts[1:3])), names.get("//".join(parts[3:5]))
+        if concept:
+            meanings[code] = f"{concept}: {value}" if value else concept
     return meanings
