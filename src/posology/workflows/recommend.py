@@ -17,9 +17,9 @@ from posology.advice.form.blank import blank_form
 from posology.advice.form.build import build_study_form
 from posology.advice.form.field import Form
 from posology.advice.form.patient_reading import NOTHING_TO_SAY, PatientReading
-from posology.advice.form.typical import typical_facts
 from posology.advice.inputs import AdviceInputs
 from posology.advice.recommend import recommend as advise
+from posology.advice.typical_patient import typical_facts
 from posology.advice.why.answer import add_reasons
 from posology.advice.why.evidence import WhyEvidence, read_why
 from posology.advice.why.unknown import with_unknown
