@@ -91,11 +91,11 @@ def test_two_facts_of_one_name_show_their_codes(cohort: Cohort) -> None:
 def test_units_of_the_records_stand_in_the_name(cohort: Cohort) -> None:
     titles, units = [""] * len(cohort.profile.codes), [""] * len(cohort.profile.codes)
     units[cohort.profile.codes.index("HEIGHT")] = "cm"
-    units[cohort.profile.codes.index("WEIGHT")] = "{score}"  # an annotation, no unit
+    units[cohort.profile.codes.index("AGE_DECADE")] = "{decade}"  # an annotation, no unit
     profile = replace(cohort.profile, titles=tuple(titles), units=tuple(units))
     facts = to_arrays(replace(cohort, profile=profile)).facts
     assert "height (cm)" in facts
-    assert "weight" in facts
+    assert "age decade" in facts
 
 
 def test_the_split_selects_the_same_decisions_as_select_split(cohort: Cohort) -> None:
