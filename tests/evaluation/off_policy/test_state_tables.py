@@ -24,7 +24,7 @@ def ward(patients: int, seed: int = 0) -> tuple[Trajectories, np.ndarray, OffPol
     return logged, state_codes(logged), OffPolicyData(logged, target)
 
 
-def test_a_sharp_policy_has_a_value_first_by_tables() -> None:
+def test_a_sharp_policy_has_a_value_by_tables_where_paths_have_none() -> None:
     _, state, data = ward(20_000)
     rng = np.random.default_rng(1)
     tables = with_tables(data, state, SHARP[state], rng)

@@ -25,7 +25,7 @@ from posology.evaluation.off_policy.support import (
 )
 
 TABLES = "odr"
-"""Reported first, where each state is one code."""
+"""Reported after that by state, where each state is one of many codes."""
 REPORTED = ("dr", "wdr", "wis")
 """Estimators in the order reported, after those by state; benchmarks.off_policy measures their
 intervals' coverage."""
@@ -85,8 +85,8 @@ def estimate_trajectory_value(
             estimate
             for policy, data in policies.items()
             for estimate in (
-                *_estimates(policy, data, usual, () if data.occupancy is None else (TABLES,), rng),
                 *_state_estimate(policy, by_state),
+                *_estimates(policy, data, usual, () if data.occupancy is None else (TABLES,), rng),
                 *_estimates(policy, data, usual, REPORTED, rng),
             )
         ),

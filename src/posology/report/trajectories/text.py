@@ -69,13 +69,12 @@ def describe_estimates(value: TrajectoryValue) -> str:
         until = f"over {value.horizon:,.0f} days"
         lost = "followed so long, and are stood for by those alike who were"
     has_tables = any(each.result.estimator == TABLES for each in value.estimates)
-    tables = "tables of state codes, with " if has_tables else ""
+    tables = "with tables of state codes, " if has_tables else ""
     return (
         f"{value.patients:,} patients of the test split, {value.decisions:.1f} decisions each; "
         f"{value.excluded:,} more were not {lost}. Sum of the study's rewards from the first "
         f"decision {until}; gains are over usual care, on the same patients. Estimators: doubly "
-        f"robust (DR) with {tables}weights of states, with "
-        "weights of whole trajectories, with these normalised, and weighted importance sampling "
-        "(IS). ESS: "
+        f"robust (DR) with weights of states, {tables}with weights of whole trajectories, with "
+        "these normalised, and weighted importance sampling (IS). ESS: "
         "effective sample size. Unmeasured confounding is not corrected."
     )
