@@ -28,6 +28,8 @@ class SafeDoses:
 def keep_doses_safe(doses: Doses, study: Study, checked: SafetyCheck, seen: SeenDoses) -> SafeDoses:
     """The doses of one patient, none beyond what the rules leave."""
     limits, allowed = checked.limits, ~checked.forbidden
+    if np.isinf(limits).all():  # no rule limits a dose of this patient
+        return SafeDoses(study.formulary.treatments, study.dose, doses, ())
     limited = limit_doses(doses, limits, allowed)
     by_option = limited.by_treatment.copy()
     treatments, warnings = [], []

@@ -61,7 +61,7 @@ def clip_to_range(dose: np.ndarray, allowed: DoseRange) -> np.ndarray:
     """The nearest allowed dose; 0.001 inside an open bound."""
     low = allowed.low + (1e-3 if allowed.open_low else 0.0)
     high = allowed.high - (1e-3 if allowed.open_high else 0.0)
-    return np.clip(dose, low, high)
+    return np.minimum(np.maximum(dose, low), high)
 
 
 def narrow_range(allowed: DoseRange, low: float, high: float) -> DoseRange:

@@ -116,7 +116,9 @@ def _ascending(subject: np.ndarray, when: np.ndarray) -> bool:
 
 
 def _days(time: pa.ChunkedArray) -> Float64[np.ndarray, " event"]:
-    micros = pc.cast(pc.cast(time, pa.timestamp("us")), pa.int64())
+    if time.type != pa.timestamp("us"):
+        time = pc.cast(time, pa.timestamp("us"))
+    micros = pc.cast(time, pa.int64())
     known = _numbers(_filled(micros, _NO_TIME))
     return np.where(known == _NO_TIME, np.nan, known.astype(np.float64) / _DAY)
 

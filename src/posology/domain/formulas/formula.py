@@ -107,6 +107,8 @@ def _filled(
             if code not in present:
                 present[code] = is_present(rows_of((code,)))
             rows = rows & present[code]
+        if not rows.any():
+            continue
         X[rows, column] = fill.mean
         missing[rows, column] = False
     return X

@@ -130,7 +130,7 @@ def predict_first_trees(
         values = trees.value.take(find_leaves(descent, X[rows]), axis=0)
         added = np.zeros((len(values), values.shape[2]))
         for total, count in zip(totals, counts, strict=True):
-            added = added + values[:, first:count].sum(axis=1)
+            added = added + np.ones(count - first) @ values[:, first:count]  # faster than `sum`
             total[rows] += added
             first = count
     return [softmax(total, axis=1) if trees.link == "softmax" else total for total in totals]
