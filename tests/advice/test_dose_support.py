@@ -76,3 +76,7 @@ def test_rounded_doses_stay_in_their_range(dose: float) -> None:
         assert is_in_range(np.array([rounded]), allowed).all()
         if allowed.step:
             assert rounded / allowed.step == round(rounded / allowed.step)
+
+
+def test_a_range_without_an_end_rounds_to_its_steps() -> None:
+    assert round_dose(9.3, DoseRange(1.0, float("inf"), "mg", 0.5)) == 9.5

@@ -1,5 +1,6 @@
 """Doses that are never outside what the study allows and what training patients were given."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import replace
 
@@ -51,16 +52,11 @@ def round_dose(dose: float, allowed: DoseRange) -> float:
     """
     if allowed.step <= 0:
         return limit_dose(dose, allowed)
-    low = (
-        np.floor(allowed.low / allowed.step + 1.0)
-        if allowed.open_low
-        else np.ceil(allowed.low / allowed.step)
-    )
-    high = (
-        np.ceil(allowed.high / allowed.step - 1.0)
-        if allowed.open_high
-        else np.floor(allowed.high / allowed.step)
-    )
-    if low > high:
+    low, high = allowed.low / allowed.step, allowed.high / allowed.step
+    least = math.floor(low) + 1 if allowed.open_low else math.ceil(low)
+    most: float = high
+    if math.isfinite(high):
+        most = math.ceil(high) - 1 if allowed.open_high else math.floor(high)
+    if least > most:
         return limit_dose(dose, allowed)
-    return float(np.clip(np.round(dose / allowed.step), low, high) * allowed.step)
+    return min(max(round(dose / allowed.step), least), most) * allowed.step

@@ -81,7 +81,7 @@ def display_names(codes: Sequence[str], names: Names) -> str:
 
 def given_name(code: str, names: Names) -> str:
     """The name of the code or of its longest named prefix; "" if it has none."""
-    named = [pair for pair in names if has_prefix(code, pair[0])]
+    named = [pair for pair in names if code.startswith(pair[0]) and has_prefix(code, pair[0])]
     if not named:
         return ""
     prefix, name = max(named, key=lambda pair: len(pair[0]))
