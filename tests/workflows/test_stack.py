@@ -16,8 +16,8 @@ from posology.learners.stack import judge
 from posology.learners.stack import members as stack_members
 from posology.learners.stack.judge import StackScore
 from posology.learners.stack.policy import StackedPolicy
-from posology.workflows import fit as fit_module
 from posology.workflows.fit import NetworkSettings, fit
+from posology.workflows.fitting import kept_evidence
 from posology.workflows.fitting.stack import EVIDENCE, StackEvidence, reason_against_stack
 from posology.workflows.recommend import recommend, template
 from tests.builders.policies import SMALL_STACK, iwpc_cohort
@@ -70,9 +70,9 @@ def test_validation_patients_are_measured_with_members_that_did_not_learn_from_t
 ) -> None:
     """Other outcomes of theirs change the policy that is kept, not the predictions measured."""
     seen: list[Policy] = []
-    measure = fit_module.measure_uncertainty
+    measure = kept_evidence.measure_uncertainty
     monkeypatch.setattr(
-        fit_module,
+        kept_evidence,
         "measure_uncertainty",
         lambda policy, cohort, seed: seen.append(policy) or measure(policy, cohort, seed),
     )
