@@ -7,11 +7,13 @@ import subprocess
 from pathlib import Path
 
 import pytest
+import typer
 from typer.core import TyperGroup
 from typer.main import get_command
 from typer.testing import CliRunner
 
 from posology.cli import app
+from posology.cli.start.questions import ask
 from posology.errors import UserError
 from posology.workflows.new.project import plan_project
 from posology.workflows.new.request import Request
@@ -29,6 +31,7 @@ PROJECT_IN_ONE_PROCESS = """
 import json, os, shlex, subprocess
 from pathlib import Path
 from posology.cli import app
+from posology.cli.start.questions import ask
 from posology.workflows.new.project import plan_project
 from posology.workflows.new.request import Request
 
@@ -162,3 +165,20 @@ def test_make_does_not_go_on_after_an_ingest_that_lost_rows(tmp_path) -> None:
         assert (folder / "events.partial").is_dir(), "its report can be read"
     assert "cohort study.toml" in make("cohort", "INGEST=--accept")
     assert (folder / "events").is_dir()
+
+
+def test_a_mistyped_answer_is_asked_again(tmp_path, monkeypatch, capsys) -> None:
+    monkeypatch.chdir(tmp_path)
+    write_trial(Path("trial.csv"))
+    answers = iter(
+        ["cvs", "csv", "trail.csv", "", "trial.csv", "treatment", "arn", "arm", "died", "0", "30"]
+    )
+    monkeypatch.setattr(typer, "prompt", lambda *_, **__: next(answers))
+    monkeypatch.setattr(typer, "confirm", lambda *_, **__: False)
+    request = ask(Request(tmp_path / "p"), ask_data=True)
+    assert (request.data, request.path) == ("csv", Path("trial.csv"))
+    assert (request.treatments, request.outcome, request.days) == (("arm",), "died", "30")
+    shown = capsys.readouterr().out
+    assert "trail.csv: there is no such file or folder." in shown
+    assert "column 'arn' is unknown; did you mean 'arm'?" in shown
+    assert next(answers, "all were used") == "all were used"

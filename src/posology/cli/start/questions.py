@@ -10,6 +10,7 @@ from posology.errors import UserError
 
 if TYPE_CHECKING:
     from posology.workflows.new.request import Request
+    from posology.workflows.new.table import Table
 
 
 def ask(request: "Request", ask_data: bool) -> "Request":
@@ -21,8 +22,7 @@ def ask(request: "Request", ask_data: bool) -> "Request":
         request = replace(request, data=data)
     if request.data not in ("simulated",) and request.path is None:
         text = "Path of the records" + ("" if request.data == "csv" else " (empty: simulated)")
-        answer = typer.prompt(text, default="", show_default=False)
-        request = replace(request, path=Path(answer) if answer else None)
+        request = replace(request, path=_ask_path(text, may_be_empty=request.data != "csv"))
     if request.data in ("simulated", "csv"):
         question = _choose("What is the question?", QUESTIONS, request.question)
         request = replace(request, question=question)
@@ -40,14 +40,14 @@ def _ask_columns(request: "Request") -> "Request":
     typer.echo(f"Columns: {', '.join(table.cells)}")
     if not request.treatments:
         guess = _guess(lambda: choose_roles(table, request).treatment)
-        answer = typer.prompt("Column of the treatment given", default=guess)
+        answer = _ask_column("Column of the treatment given", guess, table)
         request = replace(request, treatments=(answer,))
     if request.question == "dose" and request.dose is None:
         guess = _guess(lambda: choose_roles(table, request).dose)
-        request = replace(request, dose=typer.prompt("Column of the dose", default=guess))
+        request = replace(request, dose=_ask_column("Column of the dose", guess, table))
     if request.outcome is None:
         guess = _guess(lambda: choose_roles(table, request).outcome)
-        request = replace(request, outcome=typer.prompt("Column of the outcome", default=guess))
+        request = replace(request, outcome=_ask_column("Column of the outcome", guess, table))
     roles = choose_roles(table, request)
     if request.goal is None:
         text = "A good outcome is (such as <=140)" if roles.kind == "number" else "The good value"
@@ -59,6 +59,31 @@ def _ask_columns(request: "Request") -> "Request":
         drawn = typer.confirm("Was the treatment drawn by lot, in a trial?", default=False)
         request = replace(request, randomised=drawn)
     return request
+
+
+def _ask_path(text: str, may_be_empty: bool) -> Path | None:
+    """A path that there is; asked again until it is."""
+    while True:
+        answer = typer.prompt(text, default="", show_default=False).strip()
+        if answer and Path(answer).exists():
+            return Path(answer)
+        if not answer and may_be_empty:
+            return None
+        typer.echo(f"{answer}: there is no such file or folder." if answer else "Name the file.")
+
+
+def _ask_column(text: str, guess: str | None, table: "Table") -> str:
+    """A column of the table; asked again until it is one."""
+    from posology.workflows.new.request import check_known
+
+    while True:
+        answer = typer.prompt(text, default=guess).strip()
+        try:
+            check_known("column", answer, tuple(table.cells))
+        except UserError as error:
+            typer.echo(str(error))
+        else:
+            return answer
 
 
 def _guess(choose) -> str | None:
