@@ -62,7 +62,7 @@ def _ask_columns(request: "Request") -> "Request":
 
 
 def _ask_path(text: str, may_be_empty: bool) -> Path | None:
-    """A path that there is; asked again until it is."""
+    """A path that exists; repeats the question until it does."""
     while True:
         answer = typer.prompt(text, default="", show_default=False).strip()
         if answer and Path(answer).exists():
@@ -73,7 +73,7 @@ def _ask_path(text: str, may_be_empty: bool) -> Path | None:
 
 
 def _ask_column(text: str, guess: str | None, table: "Table") -> str:
-    """A column of the table; asked again until it is one."""
+    """A column of the table; repeats the question until it is one."""
     from posology.workflows.new.request import check_known
 
     while True:
