@@ -34,3 +34,12 @@ def test_for_a_dose_it_is_the_range_in_which_the_dose_would_be() -> None:
     )
     assert kidney.sentence == "If it were known, the dose would be from 25 to 55 mg/week."
     assert mass.sentence == "Whatever its value, the dose would stay nearly the same."
+
+
+def test_findings_that_the_patient_does_not_have_are_not_tried_for_a_dose() -> None:
+    """A study may know hundreds: 500 of 640 predictions of a warfarin dose were of those."""
+    every, known = make_table(situation(UNKNOWN)), make_table(situation(UNKNOWN), False)
+    left_out = {e.fact.name for e in every.facts} - {e.fact.name for e in known.facts}
+    assert left_out == {"heart failure"}
+    for table in (every, known):
+        assert [h.fact for h in help_to_choose(table, TITLES)] == ["eGFR", "body mass index"]

@@ -76,7 +76,7 @@ def explain_single_dose(
     """
     unit = policy.formulary.dose.unit if policy.formulary.dose else ""
     predict = predict_single_dose(policy, supported)
-    table = make_table(_situation(predict, policy.profile, history, known))
+    table = make_table(_situation(predict, policy.profile, history, known), with_absent=False)
     if not np.isfinite(table.recorded).all():
         return NOTHING_EXPLAINED
     return Explanation(

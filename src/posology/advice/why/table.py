@@ -65,13 +65,17 @@ class WhatIfTable:
     groups: tuple[GroupEffects, ...] = ()
 
 
-def make_table(situation: Situation) -> WhatIfTable:
+def make_table(situation: Situation, with_absent: bool = True) -> WhatIfTable:
     """All predictions in one batch; facts whose codes nobody here or in training has are left out.
 
     What a fact does is the change of the outputs when it is not known: their mean over the values
     that training patients had, as they are, or, for findings and for treatments given before, the
     outputs without it. (Leaving a number out that hardly any training patient lacks would ask the
     model about patients it never saw.)
+
+    Args:
+        with_absent: whether findings that the patient does not have are tried, which only
+            counterfactuals need: a study may know hundreds.
     """
     s = situation
     step = np.array([s.decision])
@@ -82,7 +86,8 @@ def make_table(situation: Situation) -> WhatIfTable:
     for i, fact in enumerate(s.facts):
         is_known = bool(latest[i] >= 0)
         values = _values_to_try(fact, is_known)
-        if not is_known and not values:
+        is_absent = not is_known and fact.kind == PRESENCE
+        if (not is_known and not values) or (is_absent and not with_absent):
             continue
         start = len(cases)
         cases += [((fact, None),)] * int(_is_removed(fact, is_known))
