@@ -62,6 +62,9 @@ def test_advice_holds_the_dose_inside_training_and_says_so() -> None:
     assert bound <= held.dose.dose <= bound + 0.5
     assert any("was moved to the lowest that training patients had" in w for w in held.warnings)
     assert free.warnings == ()
+    names = [t.name for t in study.formulary.treatments]
+    ranges = predict_patient(policy, study, history, seen=dict.fromkeys(names, (1.0, 1.5)))
+    assert ranges.warnings == (), "options that are ranges of the dose are not advised themselves"
 
 
 @pytest.mark.parametrize("dose", [-5.0, 0.2, 20.9, 20.99, 21.0, 33.3, 49.0, 49.01, 500.0])

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 from posology.advice.comparisons import PatientEvidence
 from posology.advice.inputs import AdviceInputs
+from posology.advice.options import list_options
 from posology.advice.prediction import predict_patient
 from posology.advice.recommend import recommend
 from posology.advice.words import describe_answer
@@ -74,6 +75,32 @@ def test_one_that_is_shown_better_than_all_others_stands_alone_in_the_headline()
     assert advice.headline == (
         "Medium dose, 21 mg/wk, is better on average than low dose and than the other option."
     )
+
+
+def test_usual_care_that_is_an_option_of_the_study_is_listed_once() -> None:
+    made = evidence("none")
+    assert [o.title for o in answer(made).options].count("Usual care") == 1
+    study = study_with_an_outcome()
+    first, *others = study.formulary.treatments
+    named = replace(study.formulary, treatments=(replace(first, title="usual care"), *others))
+    prediction = predict_patient(fitted_policy("logistic"), study, encode())
+    found = list_options(replace(study, formulary=named), prediction, AdviceInputs(evidence=made))
+    assert [o.title.casefold() for o in found].count("usual care") == 1
+
+
+def test_an_average_is_called_one_and_may_not_be_this_patients() -> None:
+    """Where effects differ, 42 more of 100 was said of patients whom the option does not help."""
+    both = (estimate(9.0, 3.0), estimate(-1.0, 3.0))
+    advice = answer(evidence("none", averages=both, between=estimate(10.0, 4.0)))
+    assert advice.lead[0].startswith("With the study's average effect, of 100 patients like this")
+    caution = "But effects differ between patients: this one's may be larger or smaller."
+    assert advice.lead[1] == caution
+    made = evidence("none", averages=both, between=estimate(10.0, 4.0))
+    alike = replace(made, study=replace(made.study, heterogeneity_p=0.4))
+    assert caution not in answer(alike).lead
+    own = answer(evidence("gain", means=(0.0, 0.30, 0.14)))
+    assert own.lead[0].startswith("Of 100 patients like this one, about ")
+    assert caution not in own.lead
 
 
 def test_averages_that_both_beat_the_reference_but_not_each_other_are_named_together() -> None:

@@ -67,6 +67,12 @@ def test_json_beyond_what_can_be_held_is_an_error_of_the_patient_file(
         read_patient(tmp_path / "p.json")
 
 
+def test_an_empty_patient_file_is_called_empty(tmp_path: Path) -> None:
+    (tmp_path / "p.json").write_text(" \n")
+    with pytest.raises(RecordError, match=r"p.json: is empty; write a form with `posology temp"):
+        read_patient(tmp_path / "p.json")
+
+
 @pytest.mark.parametrize("text", [f"name = {DEEP}", "name = 1e999", "a = 9223372036854775808"])
 def test_study_mapping_and_code_book_name_the_file(tmp_path: Path, text: str) -> None:
     path = tmp_path / "file.toml"

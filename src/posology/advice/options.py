@@ -42,7 +42,7 @@ def list_options(
     inputs: AdviceInputs,
     given: Sequence[int | None] = (),
 ) -> tuple[OptionAdvice, ...]:
-    """Each option in the study's order, then usual care and no change.
+    """Each option in the study's order, then usual care, if it is none of them, and no change.
 
     `given`: patients like this one who were given each option; empty if not measured.
     """
@@ -54,7 +54,13 @@ def list_options(
     no_change = OptionAdvice(
         NO_CHANGE, "No change", NOT_ESTIMATED, None, None, (), None, None, (_NO_CHANGE,)
     )
-    return (*rows, _usual_care(study, inputs), no_change)
+    usual = _usual_care(study, inputs)
+    is_option = usual.standing != REFERENCE and any(_is_usual_care(row.title) for row in rows)
+    return (*rows, *(() if is_option else (usual,)), no_change)
+
+
+def _is_usual_care(title: str) -> bool:
+    return title.casefold() in ("usual care", "standard of care", "standard care")
 
 
 def in_order(options: tuple[OptionAdvice, ...], is_ranked: bool) -> tuple[OptionAdvice, ...]:

@@ -92,10 +92,15 @@ def predict_patient(
         warnings=(
             *safe.warnings,
             *_dose_warnings(members, within, seen.get("")),
-            *_option_dose_warnings(safe, seen),
+            *(() if _is_of_ranges(study) else _option_dose_warnings(safe, seen)),
             *_missing_dose_warning(safe, int(chosen.argmax())),
         ),
     )
+
+
+def _is_of_ranges(study: Study) -> bool:
+    """Whether the options are ranges of the one dose that is advised."""
+    return study.outcome.kind == "dose_class"
 
 
 def _single_dose(members: np.ndarray, allowed: DoseRange, supported: DoseRange) -> DoseAdvice:

@@ -25,7 +25,12 @@ from posology.domain.history import History, code_finder
 from posology.domain.policy import Policy
 from posology.domain.recommendation.findings import Certainty, MissingFact
 from posology.domain.recommendation.option import DoseAdvice
-from posology.domain.recommendation.recommendation import ABSTAINED, NOT_ELIGIBLE, Recommendation
+from posology.domain.recommendation.recommendation import (
+    ABSTAINED,
+    NOT_ELIGIBLE,
+    UNSURE,
+    Recommendation,
+)
 from posology.domain.recommendation.why import Why
 from posology.domain.safety import history_facts
 from posology.domain.safety_rules.check import SafetyCheck, check_safety
@@ -53,9 +58,11 @@ def recommend(
     options = in_order(found, is_ranked=state in RANKED)
     if state in ABSTAINED:  # where there is no answer, no option may read as better
         options = tuple(without_estimates(option) for option in options)
+    if state in ABSTAINED and state != UNSURE:  # no dose is advised, so none was moved
+        prediction = replace(prediction, warnings=())
     if state == NOT_ELIGIBLE:  # not even the doses and guidelines of other patients
         options = tuple(replace(option, dose=None, remarks=()) for option in options)
-        prediction = replace(prediction, dose=None, warnings=())
+        prediction = replace(prediction, dose=None)
         inputs = replace(inputs, guideline=(), certainty=Certainty(), why=Why())
     headline, lead = describe_answer(state, prediction, inputs, options)
     return Recommendation(

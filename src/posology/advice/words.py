@@ -10,7 +10,7 @@ from posology.advice.amounts import (
     more_or_fewer,
     span_words,
 )
-from posology.advice.comparisons import is_better_than
+from posology.advice.comparisons import PatientEvidence, is_better_than
 from posology.advice.inputs import AdviceInputs
 from posology.advice.options import USUAL_CARE
 from posology.advice.prediction import PatientPrediction
@@ -42,6 +42,8 @@ BELOW = "The guideline and usual care are below."
 NOT_FOR_OTHERS = "Use a guideline that is for this patient, or ask a specialist."
 NOT_A_REASON = "This is not a reason to leave the patient without treatment."
 _ALSO = "also among those who need little or much"
+DIFFERS = 0.05
+"""P value of heterogeneity under which effects are shown to differ."""
 _BRACKET = re.compile(r",| \(")
 Answer = tuple[str, tuple[str, ...]]
 
@@ -96,16 +98,17 @@ def _describe_better(state: str, inputs: AdviceInputs, options: tuple[OptionAdvi
     level = [first, *(o for o in others if not is_better_than(evidence, first.name, o.name))]
     likely = "likely better for this patient" if evidence.is_individual else "better on average"
     than = f"{likely} than {reference}"
-    numbers = _numbers(first, options, evidence.study.unit)
+    numbers = _numbers(first, options, evidence)
+    differs = _may_differ(evidence)
     if state == BETTER_FOR_PATIENT and others:
         compared = (BETTER, NO_CLEAR_DIFFERENCE, WORSE)
         rest = sum(option.standing in compared for option in options) - 1
         others_too = "the other option" if rest == 1 else "the other options"
         head = f"{_upper(_with_dose(first, options))} is {than} and than {others_too}."
-        return head, (numbers, *_harm_sentences(first, options))[:3]
+        return head, (numbers, *differs, *_harm_sentences(first, options))[:3]
     head = f"{_upper(_or([_with_dose(option, options) for option in level]))} is {than}."
     if len(level) == 1:
-        return head, (numbers, *_harm_sentences(first, options))[:3]
+        return head, (numbers, *differs, *_harm_sentences(first, options))[:3]
     less = [_short(option, options) for option in others if option not in level]
     lesser = (f"Also better than {reference}, but less so: {_or(less)}.",) if less else ()
     return head, (
@@ -121,12 +124,11 @@ def _describe_no_option(inputs: AdviceInputs, options: tuple[OptionAdvice, ...])
     worse = [o for o in options if o.standing == WORSE]
     reference = reference_title(options)
     sentences = []
-    unit = "" if inputs.evidence is None else inputs.evidence.study.unit
     if worse:
         names = _or([_short(o, options) for o in worse])
         sentences.append(f"Shown to be worse than {reference}: {names}.")
-    elif len(equals) == 1:
-        sentences.append(_numbers(equals[0], options, unit))
+    elif len(equals) == 1 and inputs.evidence is not None:
+        sentences.append(_numbers(equals[0], options, inputs.evidence))
     if equals:
         which = "The other" if worse else "These"
         sentences.append(f"{which} differences are too small to rely on.")
@@ -143,12 +145,22 @@ def _choose_by(options: tuple[OptionAdvice, ...]) -> str:
     return "Harms were not studied here. Weigh them, and what the patient wants."
 
 
-def _numbers(option: OptionAdvice, options: tuple[OptionAdvice, ...], unit: str) -> str:
-    """Both levels, and the difference with its interval."""
+def _may_differ(evidence: PatientEvidence) -> tuple[str, ...]:
+    """That an average may not be this patient's, where effects are shown to differ."""
+    if evidence.is_individual or evidence.study.heterogeneity_p >= DIFFERS:
+        return ()
+    return ("But effects differ between patients: this one's may be larger or smaller.",)
+
+
+def _numbers(
+    option: OptionAdvice, options: tuple[OptionAdvice, ...], evidence: PatientEvidence
+) -> str:
+    """Both levels, and the difference with its interval; whose difference it is."""
     reference = next((o for o in options if o.standing == REFERENCE), None)
     title, of_reference = _short(option, options), reference_title(options)
     if option.outcome is None or option.difference is None:
         return ""
+    unit = evidence.study.unit
     level = None if reference is None else reference.outcome
     base = option.outcome.value - option.difference.value if level is None else level.value
     write = mean_words if unit else count
@@ -156,12 +168,13 @@ def _numbers(option: OptionAdvice, options: tuple[OptionAdvice, ...], unit: str)
     change = more_or_fewer(shown, unit)
     span = difference_range(option.difference, unit)
     that_is = f"That is {change}." if span == change else f"That is {change}, perhaps {span}."
+    own = "" if evidence.is_individual else "With the study's average effect, "
     if unit:
         values = f"{mean_words(option.outcome.value)} with {title} and {mean_words(base)} with"
-        return f"The mean is about {values} {of_reference} ({unit}). {that_is}"
-    return (
-        f"Of 100 patients like this one, about {count(option.outcome.value)} reach the goal with "
-        f"{title} and {count(base)} with {of_reference}. {that_is}"
+        return _upper(f"{own}the mean is about {values} {of_reference} ({unit}). {that_is}")
+    return _upper(
+        f"{own}of 100 patients like this one, about {count(option.outcome.value)} reach the goal "
+        f"with {title} and {count(base)} with {of_reference}. {that_is}"
     )
 
 

@@ -130,8 +130,11 @@ def test_an_event_and_the_time_to_it_need_no_unit() -> None:
 def test_a_missing_file_names_itself(tmp_path: Path) -> None:
     with pytest.raises(StudyError, match="neither a file nor a study that ships"):
         read_study("no-such-study")
-    with pytest.raises(StudyError, match="cannot be read as a study file"):
+    with pytest.raises(StudyError, match=r"gone.toml: no such study file; check the path\."):
         read_study(tmp_path / "gone.toml")
+    (tmp_path / "bytes.toml").write_bytes(b"\xff\xfe")
+    with pytest.raises(StudyError, match="cannot be read as a study file"):
+        read_study(tmp_path / "bytes.toml")
 
 
 CLINIC = shipped_study_path("clinic").read_text(encoding="utf-8")

@@ -34,6 +34,8 @@ def read_study(path: str | Path) -> Study:
     where = Path(path)
     if not where.is_file() and where.suffix == "":  # a folder may have a study's name
         where = shipped_study_path(str(path))
+    if not where.exists():
+        raise StudyError(f"{where}: no such study file; check the path.")
     try:
         text = where.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
@@ -48,7 +50,10 @@ def shipped_study_path(name: str) -> Path:
     for candidate in (wheel, checkout):
         if candidate.exists():
             return candidate
-    raise StudyError(f"{name}: neither a file nor a study that ships with posology (iwpc, clinic).")
+    raise StudyError(
+        f"{name}: neither a file nor a study that ships with posology (iwpc, clinic); nor is it "
+        "the folder of a model, which `posology fit --out` makes."
+    )
 
 
 def parse_study(text: str, where: str) -> Study:

@@ -16,9 +16,13 @@ def read_patient(path: Path) -> pa.Table | dict[str, Any]:
 
 def _read_json(path: Path) -> dict[str, Any]:
     try:
-        body = parse_json(path.read_text(encoding="utf-8-sig"))
+        text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise RecordError(f"{path}: cannot be read ({error}).") from error
+    if not text.strip():
+        raise RecordError(f"{path}: is empty; write a form with `posology template`.")
+    try:
+        body = parse_json(text)
     except ValueError as error:
         raise RecordError(f"{path}: is not JSON ({error}); compare `posology template`.") from error
     if not isinstance(body, dict):

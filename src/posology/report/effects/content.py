@@ -120,6 +120,8 @@ class EffectPage:
     """The variables of the page's template."""
 
     study: Study
+    is_saved_policy: bool
+    is_randomised: bool
     headline: str
     notes: tuple[str, ...]
     """Sentences of the verdict after its first."""

@@ -81,8 +81,8 @@ def _confounding(results: EffectStudy, is_randomised: bool) -> str:
     """How strong unmeasured confounding would have to be to explain the rule's gain."""
     if is_randomised:
         return (
-            "Treatment was randomised, so confounding is excluded, provided that patients adhered "
-            "to the assignment and that losses to follow-up were not informative."
+            "Treatment was randomised, so confounding is excluded, provided that the options on "
+            "record are those assigned and that losses to follow-up were not informative."
         )
     strength = results.rule_confounder_strength
     text = "Nothing on this page can detect unmeasured confounding."

@@ -49,6 +49,8 @@ def build_page(content: EffectContent) -> EffectPage:
     verdict = results.verdict
     return EffectPage(
         study=study,
+        is_saved_policy=content.is_saved_policy,
+        is_randomised=randomised,
         headline=_sentence(verdict.headline),
         notes=tuple(_sentence(note) for note in verdict.notes),
         estimand=content.estimand,

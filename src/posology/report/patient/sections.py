@@ -43,6 +43,8 @@ _TAGS = {
 _STEPS = 8
 """Steps of attention that are shown: the last ones."""
 MIN_CELL, UNDER_5 = 5, "under 5"
+NOT_SHOWN = "not shown"
+"""How many reached the goal, where under 5 did or under 5 did not: it is not kept which."""
 _MAX_LABEL = 32
 FEW_FACTS = (
     "They share only the facts named under “How sure”; the figures of the options use every fact, "
@@ -153,7 +155,7 @@ def _similar_row(row: SimilarPatients) -> SimilarRow:
     title = words.capitalise(row.option)
     if row.patients is None or row.patients < MIN_CELL:
         return SimilarRow(title, UNDER_5, "", "", "")
-    reached, share = UNDER_5, ""
+    reached, share = NOT_SHOWN, ""
     if row.reached_goal is not None and row.reached_goal >= MIN_CELL:
         reached = f"{row.reached_goal:,}"
         share = f"({words.count_words(100 * row.reached_goal / row.patients)} of 100)"
@@ -190,8 +192,9 @@ def similar_note(advice: Recommendation) -> str:
     if any(options.get(s.option) not in (None, s.patients) for s in advice.why.similar):
         counted += " Only those whose result is known are counted, fewer than were given an option."
     return (
-        f"{who}, what they were given and what came of it.{counted} {FEW_FACTS} Not adjusted: each "
-        "was treated for a reason. Cells under 5 are not shown."
+        f"{who}, what they were given and what came of it.{counted} {FEW_FACTS} Not adjusted for "
+        "how patients given one option differed from others. Counts under 5 are not shown, nor how "
+        "many reached the goal where under 5 did not."
     )
 
 
