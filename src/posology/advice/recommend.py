@@ -6,6 +6,7 @@ from functools import lru_cache
 
 import numpy as np
 
+from posology.advice.agreement import describe_disagreement
 from posology.advice.form.unit_names import unit_words
 from posology.advice.goal import describe_goal
 from posology.advice.inputs import NOTHING_MORE, AdviceInputs
@@ -27,6 +28,7 @@ from posology.domain.recommendation.findings import Certainty, MissingFact
 from posology.domain.recommendation.option import DoseAdvice
 from posology.domain.recommendation.recommendation import (
     ABSTAINED,
+    DOSE_ONLY,
     NOT_ELIGIBLE,
     UNSURE,
     Recommendation,
@@ -64,6 +66,7 @@ def recommend(
         options = tuple(replace(option, dose=None, remarks=()) for option in options)
         prediction = replace(prediction, dose=None)
         inputs = replace(inputs, guideline=(), certainty=Certainty(), why=Why())
+    unlike = describe_disagreement(study, prediction.dose, options) if state == DOSE_ONLY else ()
     headline, lead = describe_answer(state, prediction, inputs, options)
     return Recommendation(
         state=state,
@@ -76,7 +79,7 @@ def recommend(
         options=options,
         dose=_with_usual(prediction.dose, inputs.usual_dose),
         guideline=inputs.guideline,
-        callouts=(*inputs.callouts, *safe.callouts, *prediction.warnings),
+        callouts=(*inputs.callouts, *safe.callouts, *prediction.warnings, *unlike),
         certainty=inputs.certainty,
         safety=inputs.safety,
         missing=() if state == NOT_ELIGIBLE else _missing(study, policy, history, inputs),
