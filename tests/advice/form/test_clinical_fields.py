@@ -102,6 +102,8 @@ def test_an_age_becomes_a_birth_and_a_birth_stays_one() -> None:
     years = [{"age": 65}, {"age": "60-69"}, {"age": "1961-11-28"}]
     born = [read(facts)[0][2].year for facts in years]
     assert born == [1961, 1961, 1961]
+    earlier = {"age": {"value": 55, "date": "2016-11-28"}}  # how old the patient was then
+    assert read(earlier)[0][2].year == 1961
 
 
 def test_an_old_fact_needs_its_date_and_a_recent_one_is_dated_at_the_decision() -> None:

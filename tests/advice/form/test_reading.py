@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from posology.advice.form.field import Field, Form, Limits
+from posology.advice.form.field import DATED, Field, Form, Limits
 from posology.advice.form.patient_reading import PatientReading
 from posology.advice.form.reading import read_filled_form
 from posology.errors import RecordError
@@ -213,6 +213,16 @@ def test_the_age_that_was_given_is_kept_beside_the_decade(form: Form) -> None:
         assert read(form, {"age": given})[1].age == span
     assert read(form, {"AGE_DECADE": 1})[1].age == (10, 19)
     assert read(form, {"sex": "f"})[1].age is None
+
+
+def test_the_date_of_an_age_is_kept(form: Form) -> None:
+    """It was dropped, and the answer said that none was given."""
+    dated = Field("age", "BASELINE//age", "age", timing=DATED, age_as="years", days_before=0.0)
+    with_age = replace(form, fields=(*form.fields[1:], dated))
+    (code, value, time), *_ = read(
+        with_age, {"BASELINE//age": {"value": 71, "date": "1999-05-02"}}
+    )[0]
+    assert (code, value, time) == ("BASELINE//age", 71.0, datetime.datetime(1999, 5, 2))  # noqa: DTZ001
 
 
 def test_the_order_of_two_alleles_means_nothing_and_no_other_genotype_is_offered(

@@ -29,7 +29,7 @@ def align_times(
     for entry in entries:
         field, time = entry.field, entry.time
         if entry.age is not None:
-            time = decision - datetime.timedelta(days=entry.age * BIRTH_YEAR_DAYS)
+            time = (time or decision) - datetime.timedelta(days=entry.age * BIRTH_YEAR_DAYS)
         elif time is None and field.timing == DATED and entry.code:
             _check_recent(field, source)
             time = decision

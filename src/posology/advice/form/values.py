@@ -4,7 +4,7 @@ import datetime
 import math
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from functools import lru_cache
 from typing import Any
@@ -85,7 +85,8 @@ def _read_one(field: Field, value: Any, place: str) -> Iterator[Entry]:
     if field.kind == "number":
         yield Entry(field, field.stem, _number(field, value, unit, place), time)
     elif field.kind == "age":
-        yield _age(field, value, place)
+        age = _age(field, value, place)
+        yield replace(age, time=age.time or time)
     elif field.kind == "yes_no":
         yield from _yes_no(field, value, time, place)
     else:
