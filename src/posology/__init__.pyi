@@ -9,12 +9,8 @@ from posology.workflows.cohorts import build_cohort, read_cohort
 from posology.workflows.demo import demo
 from posology.workflows.effect_study import effect_study
 from posology.workflows.evaluate import evaluate
-from posology.workflows.exchange.decisions import to_arrays, to_frame
-from posology.workflows.exchange.export import export
-from posology.workflows.exchange.predictions import read_predictions
 from posology.workflows.fit import NetworkSettings, fit, pretrain
 from posology.workflows.ingest import ingest
-from posology.workflows.policy_value import Comparators
 from posology.workflows.predict import predict
 from posology.workflows.recommend import recommend, template
 from posology.workflows.simulate import simulate
@@ -22,14 +18,12 @@ from posology.workflows.tune import tune
 
 __version__: str
 __all__ = [
-    "Comparators",
     "NetworkSettings",
     "build_cohort",
     "compare_models",
     "demo",
     "effect_study",
     "evaluate",
-    "export",
     "fit",
     "ingest",
     "load",
@@ -37,14 +31,11 @@ __all__ = [
     "predict_cohort",
     "pretrain",
     "read_cohort",
-    "read_predictions",
     "read_study",
     "recommend",
     "save",
     "select_split",
     "simulate",
     "template",
-    "to_arrays",
-    "to_frame",
     "tune",
 ]

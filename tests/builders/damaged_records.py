@@ -50,14 +50,14 @@ CONCEPT = "concept_id,concept_name,vocabulary_id,concept_code\n9,mg,UCUM,mg\n8,x
 STRENGTH = "drug_concept_id,ingredient_concept_id,amount_value,amount_unit_concept_id\n8,8,5,9\n"
 
 
-def _cdm(name: str, *without: str) -> Callable[[Path], list[Source]]:
-    """A CDM with this file as one table and valid other tables, but those that it never reads."""
+def _cdm(name: str) -> Callable[[Path], list[Source]]:
+    """A CDM with this file as one table and valid other tables."""
 
     def sources(path: Path) -> list[Source]:
         others = {"person": PERSON, "concept": CONCEPT, "drug_strength": STRENGTH}
         others["drug_exposure"] = DRUGS
         for other, text in others.items():
-            if other != name and other not in without:
+            if other != name:
                 (path.parent / f"{other}.csv").write_text(text)
         path.rename(path.with_name(path.name.replace("data.", f"{name}.")))
         return make_sources("omop", [str(path.parent)])
@@ -104,7 +104,7 @@ TABLES = {
             "day_of_birth": "30",
             "birth_datetime": "",
         },
-        _cdm("person", "drug_exposure", "drug_strength"),
+        _cdm("person"),
     ),
     "drug_exposure": Table(DRUG, _cdm("drug_exposure")),
     "drug_strength": Table(
@@ -138,7 +138,7 @@ TABLES = {
             "unit_source_value": "mg",
             "operator_concept_id": "0",
         },
-        _cdm("measurement", "drug_exposure", "drug_strength"),
+        _cdm("measurement"),
     ),
     "questionnaire": Table(
         {"id": "1", "date": "2020-01-0{row}", "72166-2": "LA18978-9", "sleep": "7"},

@@ -27,6 +27,5 @@ def test_the_recipe_it_writes_fits(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     run("tune", *given, "--out", out, *short, "--json", tmp_path / "t.json")
     rows = json.loads((tmp_path / "t.json").read_text())["rows"]
     assert len([r for r in rows if r["epoch"] == 1]) == 3
-    recipe = ("--method", "network", "--recipe", out / "recipe.json")
-    run("fit", *given, *recipe, "--out", tmp_path / "model")
+    run("fit", *given, "--recipe", out / "recipe.json", "--out", tmp_path / "model")
     assert artifact.load(tmp_path / "model").evidence["recipe"] == str(out / "recipe.json")

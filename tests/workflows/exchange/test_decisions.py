@@ -7,9 +7,10 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from posology import select_split, to_arrays, to_frame
+from posology import select_split
 from posology.domain.cohort import Cohort
 from posology.domain.history import days_since, has_code, latest_value
+from posology.workflows.exchange.decisions import to_arrays, to_frame
 from tests.builders import synthetic_iwpc
 from tests.builders.belief_cohort import small_trajectories
 
