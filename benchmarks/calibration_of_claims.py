@@ -11,6 +11,7 @@ lies below 95 %, or a test's above its level.
 """
 
 import argparse
+import json
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -254,8 +255,16 @@ def rows_of(found: dict[str, list[Claims]]) -> list[dict]:
     return rows
 
 
+def finished(path: Path | None, seed: int) -> dict[tuple[int, str], Claims]:
+    """Draws that an earlier run with this seed kept, by repetition and scenario."""
+    if path is None or not path.exists():
+        return {}
+    draws = [json.loads(line) for line in path.read_text().splitlines()]
+    return {(d["repetition"], d["scenario"]): d["claims"] for d in draws if d["seed"] == seed}
+
+
 def main() -> None:
-    """Run and write."""
+    """Run and write; with `--json` every draw is kept beside it, and a run that was cut goes on."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--repetitions", type=int, default=20)
     parser.add_argument("--seed", type=int, default=0)
@@ -263,10 +272,15 @@ def main() -> None:
     arguments = parser.parse_args()
     started, others = time.time(), {"no_effect": no_effect, "lost": lost, "times": times}
     found: dict[str, list[Claims]] = {name: [] for name in (*simulator.SCENARIOS, *others)}
+    draws = arguments.json and arguments.json.with_suffix(".draws.jsonl")
+    kept = finished(draws, arguments.seed)
     for r in range(arguments.repetitions):
         for at, name in enumerate(found):
-            rng = np.random.default_rng([arguments.seed, r, at])
-            claims = others[name](rng) if name in others else study(name, rng)
+            claims = kept.get((r, name))
+            if claims is None:
+                rng = np.random.default_rng([arguments.seed, r, at])
+                claims = others[name](rng) if name in others else study(name, rng)
+                _keep_draw(draws, seed=arguments.seed, repetition=r, scenario=name, claims=claims)
             found[name].append(claims)
         print(f"{r + 1} of {arguments.repetitions}: {time.time() - started:.0f} s", flush=True)
         keep(arguments.json, rows_of(found), arguments.seed, started)
@@ -275,6 +289,12 @@ def main() -> None:
     for r in rows:
         if r["off"]:
             print(f"OFF: {r['study']}, {r['metric']}: {r['value']:.3f} of {r['n']}")
+
+
+def _keep_draw(path: Path | None, **draw: object) -> None:
+    if path is not None:
+        with path.open("a") as file:
+            file.write(json.dumps(draw) + "\n")
 
 
 if __name__ == "__main__":
