@@ -1,5 +1,6 @@
 import contextlib
 import gzip
+import re
 from datetime import datetime
 
 import pyarrow as pa
@@ -113,6 +114,42 @@ def test_formats_zones_offsets_joins_and_conditions_are_applied(tmp_path):
         (4, "minutes", "is not a number of min"),
     ]
     assert rows == 5
+
+
+FLAGGED = """
+[[event]]
+file = "trial.csv"
+subject = "patient"
+time = "2000-01-01"
+offset = "days"
+offset_unit = "d"
+when = "relapse"
+code = "RELAPSE"
+"""
+
+
+def test_rows_that_say_no_are_no_events(tmp_path):
+    (tmp_path / "trial.csv").write_text("patient,days,relapse\n1,10,1\n2,20,0\n3,30,1\n4,9,\n")
+    chosen, *_ = stage(tmp_path, FLAGGED + 'when_is = "1"')
+    assert [event["row"] for event in chosen] == [1, 3]
+    both, *_ = stage(tmp_path, FLAGGED + 'when_is = ["0", "1"]')
+    assert [event["row"] for event in both] == [1, 2, 3]
+    message = (
+        f"{tmp_path}/trial.csv (event 1): when = 'relapse' reads every row that is not empty, also "
+        "those with '0'; state which rows have the event, such as when_is = \"1\""
+    )
+    with pytest.raises(RecordError, match=re.escape(message)):
+        stage(tmp_path, FLAGGED)
+
+
+def test_a_yes_or_no_that_the_mapping_reads_itself_is_no_trap(tmp_path):
+    (tmp_path / "trial.csv").write_text("patient,days,relapse\n1,10,1\n2,20,0\n")
+    told_apart = FLAGGED.replace('"RELAPSE"', '"RELAPSE//{relapse}"')
+    events, *_ = stage(tmp_path, told_apart)
+    assert [event["code"] for event in events] == ["RELAPSE//1", "RELAPSE//0"]
+    (tmp_path / "trial.csv").write_text("patient,days,relapse\n1,10,1\n2,20,\n")
+    events, *_ = stage(tmp_path, FLAGGED)
+    assert [event["row"] for event in events] == [1]
 
 
 def test_times_with_an_offset_are_converted_to_the_hospitals_zone(tmp_path):

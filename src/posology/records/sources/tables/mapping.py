@@ -54,6 +54,8 @@ class EventMapping:
     """Template of a text that is stored in addition to the value."""
     when: str | None = None
     """Column that must not be empty; other rows are skipped."""
+    when_is: str | tuple[str, ...] | None = None
+    """What that column must be: one text, or one of several; `1` where 0 is no event."""
     join: str | None = None
     """File whose columns are added to the row's, relative to the mapping file."""
     on: str | None = None
@@ -84,6 +86,12 @@ class EventMapping:
     def formats(self) -> tuple[str, ...]:
         """The formats of the times; none for ISO 8601."""
         stated = self.time_format or ()
+        return (stated,) if isinstance(stated, str) else stated
+
+    @property
+    def accepted(self) -> tuple[str, ...]:
+        """What the column of `when` must be; empty: anything."""
+        stated = self.when_is or ()
         return (stated,) if isinstance(stated, str) else stated
 
 
@@ -158,6 +166,8 @@ def _problem(entry: EventMapping, mapping: TableMapping) -> str | None:
         return "static facts have no time: remove `offset` and `timeless`, or `static`"
     if (entry.join is None) != (entry.on is None):
         return "`join` and `on` go together"
+    if entry.when_is is not None and entry.when is None:
+        return "`when_is` needs `when`, the column that it speaks of"
     return None
 
 

@@ -32,8 +32,13 @@ from posology.records.sources.tables.dialect import (
     find_dialect,
     find_joined_dialect,
 )
-from posology.records.sources.tables.mapping import EventMapping, TableMapping, read_mapping
-from posology.records.sources.tables.sql import parsed_sql, quote_name, selected_sql
+from posology.records.sources.tables.mapping import FIELD, EventMapping, TableMapping, read_mapping
+from posology.records.sources.tables.sql import (
+    parsed_sql,
+    quote_name,
+    selected_sql,
+    unread_no_sql,
+)
 
 
 def make_sources(inputs: Sequence[str | Path]) -> list[Source]:
@@ -145,6 +150,7 @@ def stage_table(table: TableInput, folder: Path, rows: int | None = None) -> Sta
         else:
             duck.execute("CREATE TEMP VIEW input AS SELECT * FROM first")
         check_columns(table, columns)
+        _check_when(duck, table)
         with damage_as_record_error(table.source):
             return _stage(duck, table, folder, malformed)
     finally:
@@ -169,6 +175,29 @@ def check_columns(table: TableInput, columns: list[str]) -> None:
     raise RecordError(
         f"{table.name}: has no column {missing[0]!r}; {hint}{describe_columns(columns)}"
     )
+
+
+def _check_when(duck: duckdb.DuckDBPyConnection, table: TableInput) -> None:
+    """RecordError where rows that say no would be events: 0 is not empty.
+
+    Not where the mapping reads the column itself, which keeps yes and no apart.
+    """
+    entry, column = table.entry, table.entry.when
+    if column is None or entry.accepted or column in _columns_read(table.mapping):
+        return
+    found = duck.execute(unread_no_sql(column)).fetchone()
+    if found is not None and found[0] is not None:
+        raise RecordError(
+            f"{table.name}: when = {column!r} reads every row that is not empty, also those with "
+            f'{found[0]!r}; state which rows have the event, such as when_is = "1"'
+        )
+
+
+def _columns_read(mapping: TableMapping) -> set[str]:
+    """Columns that some event of the mapping takes a value, a unit, a text or a code from."""
+    templates = [t for e in mapping.event for t in (e.code, e.unit, e.text) if t]
+    fields = {name for template in templates for name in FIELD.findall(template)}
+    return fields | {e.value for e in mapping.event if e.value}
 
 
 def _check_key(table: TableInput, columns: list[str], joined: list[str]) -> None:

@@ -6,10 +6,13 @@ from posology.records.io.engine import escape_quotes
 from posology.records.sources.tables.mapping import FIELD, SECONDS, EventMapping
 from posology.records.sources.tables.months import month_numbers_sql, numeric_format
 
+NO, YES = ("0", "0.0", "false", "no", "n"), ("1", "1.0", "true", "yes", "y")
+"""Words of columns that say whether something happened, in small letters."""
+
 
 def selected_sql(entry: EventMapping) -> str:
     """A query of table `input` for the texts of each row that the mapping needs."""
-    where = "" if entry.when is None else f"WHERE {_cell(entry.when)} IS NOT NULL"
+    where = "" if entry.when is None else f"WHERE {_is_read(entry)}"
     offset = entry.offset if isinstance(entry.offset, str) else None
     return (
         f"SELECT _row, {_template(entry.subject_template)} AS subject, "
@@ -17,6 +20,25 @@ def selected_sql(entry: EventMapping) -> str:
         f"{_template(entry.time)} AS time_cell, {_cell(offset)} AS offset_cell, "
         f"{_value(entry)} AS value_cell, {_template(entry.unit)} AS unit, "
         f"{_template(entry.text)} AS text_cell FROM input {where}"
+    )
+
+
+def _is_read(entry: EventMapping) -> str:
+    """SQL for whether a row has this event."""
+    cell = _cell(entry.when)
+    if not entry.accepted:
+        return f"{cell} IS NOT NULL"
+    accepted = ", ".join(f"'{escape_quotes(text)}'" for text in entry.accepted)
+    return f"{cell} IN ({accepted})"
+
+
+def unread_no_sql(column: str) -> str:
+    """A query of table `input` for a word of no (such as 0), if the column has only yes and no."""
+    cell, no = f"lower({_cell(column)})", ", ".join(f"'{word}'" for word in NO)
+    both = ", ".join(f"'{word}'" for word in (*NO, *YES))
+    return (
+        f"SELECT any_value({_cell(column)}) FILTER ({cell} IN ({no})) FROM input "
+        f"HAVING bool_and(coalesce({cell} IN ({both}), true))"
     )
 
 
