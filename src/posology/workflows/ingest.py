@@ -68,6 +68,8 @@ class IngestResult:
     """Sources of this ingest that lost more than 5 % of their rows: source, lost and rows."""
     commas: tuple[str, ...] = ()
     """Codes of this ingest whose values are texts with a comma, such as 61,5, in sentences."""
+    strays: tuple[str, ...] = ()
+    """Columns of numbers in which a few cells are texts, in sentences."""
     peak_memory: int = 0
     """The most memory that this process has had so far, in bytes."""
 
@@ -116,10 +118,11 @@ class IngestResult:
                 "another one (patient, time, code and number) and were merged. Either a table was "
                 "given twice, or a column that tells them apart, such as the time, is not read."
             )
-        lines += [f"Check the mapping: {sentence}" for sentence in self.commas[:LOSSES_SHOWN]]
-        if len(self.commas) > LOSSES_SHOWN:
-            more = len(self.commas) - LOSSES_SHOWN
-            lines.append(f"and {more} more such codes; see quality.html")
+        for start, sentences in (("the mapping", self.commas), ("the data", self.strays)):
+            lines += [f"Check {start}: {sentence}" for sentence in sentences[:LOSSES_SHOWN]]
+            if len(sentences) > LOSSES_SHOWN:
+                more = len(sentences) - LOSSES_SHOWN
+                lines.append(f"and {more} more such codes; see quality.html")
         lines += [f"{name}: {rows:,} rows" for name, rows in [*c.sources.items()][:SOURCES_SHOWN]]
         if len(c.sources) > SOURCES_SHOWN:
             more = sum([*c.sources.values()][SOURCES_SHOWN:])
@@ -135,13 +138,24 @@ class IngestResult:
         if c.unreadable:
             lines.append(f"  rows without an event: {c.unreadable:,}")
             reasons = list(c.reasons.items())
-            lines += [f"    {reason}: {rows:,}" for reason, rows in reasons[:REASONS_SHOWN]]
+            lines += [
+                f"    {reason}: {rows:,}{self._first_place(reason)}"
+                for reason, rows in reasons[:REASONS_SHOWN]
+            ]
             if len(reasons) > REASONS_SHOWN:
                 more = len(reasons) - REASONS_SHOWN
                 lines.append(f"    and {more} more reasons, in rejected.parquet")
         lines.append(f"Peak memory: {format_size(self.peak_memory)}; --memory bounds it")
         lines.append(f"{self.folder} is ready; see {_in_folder(self.folder, 'quality.html')}")
         return "\n".join(lines)
+
+    def _first_place(self, reason: str) -> str:
+        """Where a row without an event was found for this reason."""
+        for row in self.rejected:
+            if row["rule"] == "unreadable" and row["reason"] == reason and row["first_row"]:
+                field = f", {row['field']}" if row["field"] else ""
+                return f" ({row['source']}, row {row['first_row']:,}{field})"
+        return ""
 
     def __rich__(self) -> str:
         return render_text(self.summary())
@@ -229,7 +243,10 @@ def ingest(
         )
     losses = tuple(loss for loss in report["losses"] if loss not in before.get("losses", []))
     commas = tuple(text for text in report["commas"] if text not in before.get("commas", []))
-    return IngestResult(counts, place, tuple(report["rejected"]), losses, commas, peak_memory())
+    strays = tuple(text for text in report["strays"] if text not in before.get("strays", []))
+    return IngestResult(
+        counts, place, tuple(report["rejected"]), losses, commas, strays, peak_memory()
+    )
 
 
 def _in_folder(folder: str | Path, name: str) -> str:

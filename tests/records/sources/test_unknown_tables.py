@@ -242,6 +242,29 @@ def test_numbers_with_a_decimal_comma_are_not_lost_in_silence(tmp_path: Path) ->
     assert "Check the mapping" not in done.output
 
 
+def test_a_text_in_a_column_of_numbers_is_named_by_column_and_row(tmp_path: Path) -> None:
+    values = [str(n) for n in range(40)]
+    values[6], values[20], values[25] = "<5.2", "fourty", '"61,5"'
+    rows = "".join(f"{n},2021-03-02,{value},yes\n" for n, value in enumerate(values))
+    (tmp_path / "a.csv").write_text(f"id,day,crea,smoker\n{rows}")
+    (tmp_path / "a.toml").write_text(
+        'file = "a.csv"\nsubject = "id"\ntime = "{day}"\n[[event]]\ncode = "LAB//crea"\n'
+        'value = "crea"\n[[event]]\ncode = "SMOKER"\nvalue = "smoker"\n'
+    )
+    sentence = (
+        f"{tmp_path / 'a.csv'} (event 1), column crea: 2 of 39 cells are no numbers (the first in "
+        "row 21, of the form aaaa); kept as text, and not used where LAB//crea is read as a number"
+    )
+    shown = list(preview_mapping(tmp_path / "a.toml"))
+    assert [line for line in shown if "CHECK" in line and "no number" in line] == [
+        f"  CHECK: {sentence}"
+    ]
+    done = run("ingest", "--table", tmp_path / "a.toml", "--out", tmp_path / "out")
+    assert done.output.splitlines()[0] == f"Check the data: {sentence}"
+    assert json.loads((tmp_path / "out" / "quality.json").read_text())["gaps"][0] == sentence
+    assert "fourty" not in (tmp_path / "out" / "quality.html").read_text(), "a text may be a name"
+
+
 def test_units_in_names_of_columns() -> None:
     names = ["Hb [g/dl]", "weight_kg", "crea_umol_l", "SpO2 (%)", "HbA1c %", "name", "days_of_week"]
     assert [unit_in_name(n) for n in names] == ["g/dL", "kg", "umol/L", "%", "%", None, None]

@@ -321,6 +321,7 @@ def _update_manifest(run: _Run, result: IngestCounts, staged: Iterable[StagedSou
     manifest["sources"] = previous + [
         {"name": source.name, "digest": digest, "rows": result.sources[source.name]}
         | ({"models": dict(found.models)} if found.models else {})
+        | ({"strays": list(found.strays)} if found.strays else {})
         for (source, digest), found in zip(run.digests.items(), staged, strict=True)
     ]
     manifest["repairs"] = dict(Counter(manifest["repairs"]) + Counter(result.repairs))

@@ -1,4 +1,4 @@
-"""Sources that lost so many of their rows that an ingest is not simply a success."""
+"""Rows and values that an ingest lost to studies, as a person reads them."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -88,3 +88,16 @@ def _pooled(rows: Mapping[str, int]) -> dict[str, str]:
 def describe_loss(loss: Mapping[str, Any]) -> str:
     """One source and what it lost, such as `labs.csv lost 90.6 % of 469,256 rows`."""
     return f"{loss['source']} lost {loss['lost'] / loss['rows']:.1%} of {loss['rows']:,} rows"
+
+
+def describe_strays(source: str, found: Mapping[str, Any]) -> str:
+    """The sentence for a person: file, column, how many, and the first row."""
+    count = f"{found['strays']:,} of {found['values']:,} cells"
+    verb = "is no number" if found["strays"] == 1 else "are no numbers"
+    place = (
+        f"row {found['row']:,}" if found["strays"] == 1 else f"the first in row {found['row']:,}"
+    )
+    return (
+        f"{source}, column {found['column']}: {count} {verb} ({place}, of the form "
+        f"{found['pattern']}); kept as text, and not used where {found['code']} is read as a number"
+    )

@@ -15,7 +15,12 @@ from posology.records.io.memory import reader_memory
 from posology.records.io.patterns import value_pattern
 from posology.records.meds_dataset import data_files, read_codes
 from posology.records.pipeline.cleaning import REPAIRS
-from posology.records.pipeline.losses import MAX_LOST_SHARE, describe_loss, find_losses
+from posology.records.pipeline.losses import (
+    MAX_LOST_SHARE,
+    describe_loss,
+    describe_strays,
+    find_losses,
+)
 from posology.records.pipeline.manifest import read_manifest
 from posology.records.pipeline.quality_page import quality_page
 from posology.records.pipeline.rejected_rows import REJECTED_FILE
@@ -58,6 +63,11 @@ def quality_report(folder: Path, manifest: dict[str, Any] | None = None) -> dict
         by_reason = [_without_value(row) for row in _rows(duck, REJECTED_ROWS.format(rejected))]
         losses = find_losses(manifest["source_counts"], by_reason)
         commas = [_describe_commas(row) for row in codes if _has_commas(row)]
+        strays = [
+            describe_strays(source["name"], found)
+            for source in manifest["sources"]
+            for found in source.get("strays", ())
+        ]
         return {
             "totals": {
                 **totals,
@@ -80,7 +90,13 @@ def quality_report(folder: Path, manifest: dict[str, Any] | None = None) -> dict
             ],
             "conflicts": _rows(duck, CONFLICTS),
             "commas": commas,
-            "gaps": [*map(describe_loss, losses), *commas, *_gaps(families, codes, subjects)],
+            "strays": strays,
+            "gaps": [
+                *map(describe_loss, losses),
+                *commas,
+                *strays,
+                *_gaps(families, codes, subjects),
+            ],
         }
     finally:
         duck.close()

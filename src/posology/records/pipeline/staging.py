@@ -30,6 +30,8 @@ class StagedSource:
     """SHA-256 of each model that made events of images, by its name in their codes."""
     splits: Mapping[int, str] = field(default_factory=dict)
     """Each subject's split, if the source has splits."""
+    strays: tuple[Mapping[str, Any], ...] = ()
+    """Texts in columns of numbers, as `losses.describe_strays` says them."""
 
 
 @dataclass(frozen=True, slots=True)

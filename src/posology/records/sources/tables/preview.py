@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 
 from posology.errors import RecordError
 from posology.records.io.patterns import value_pattern
+from posology.records.pipeline.losses import describe_strays
 from posology.records.sources.tables.column_kinds import DECIMAL_COMMA
 from posology.records.sources.tables.reader import TableInput, mapped_tables, stage_table
 
@@ -59,6 +60,8 @@ def _preview(table: TableInput) -> Iterator[str]:
     if not events.num_rows:
         yield "  CHECK: no row gives an event"
     yield from _suspicions(table, events)
+    for found in staged.strays:
+        yield f"  CHECK: {describe_strays(table.name, found)}"
 
 
 def _has_decimal_comma(text: str | None) -> bool:

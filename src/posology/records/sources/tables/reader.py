@@ -39,6 +39,7 @@ from posology.records.sources.tables.sql import (
     selected_sql,
     unread_no_sql,
 )
+from posology.records.sources.tables.stray_texts import find_stray_texts
 
 
 def make_sources(inputs: Sequence[str | Path]) -> list[Source]:
@@ -263,7 +264,9 @@ def _stage(
     malformed = malformed.set_column(0, "source", source_column)
     pq.write_table(pa.concat_tables([faulty.cast(REJECTED), malformed.cast(REJECTED)]), rejected)
     rows = duck.execute("SELECT count(*) FROM parsed").fetchone()
-    return StagedSource((events,), (rejected,), (rows or (0,))[0] + malformed.num_rows)
+    count = (rows or (0,))[0] + malformed.num_rows
+    strays = tuple(find_stray_texts(duck, table.entry))
+    return StagedSource((events,), (rejected,), count, strays=strays)
 
 
 def _copy_events(duck: duckdb.DuckDBPyConnection, query: str, path: Path) -> None:
