@@ -244,6 +244,10 @@ def test_without_overlap_nothing_is_judged(rng) -> None:
     assert verdict.kind == CANNOT_JUDGE
     assert verdict.sentence == "cannot be judged: no overlap for old, new"
     assert verdict.gain is None
+    for control, name in enumerate(("old", "new")):
+        question = Question(reference=Reference(control))
+        against = decide_verdict(alone, truth.expected.argmax(axis=1), 1, rng, question)
+        assert against.comparator_name == against.reference_name == name, "raw data need one"
 
 
 def test_a_rule_that_few_patients_followed_is_not_judged(rng) -> None:

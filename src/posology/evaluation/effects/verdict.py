@@ -99,7 +99,7 @@ class Verdict:
     """Gain over the best single option in the analysis population; None if it is not stated."""
     overlap: Overlap
     reference: Reference
-    """The study's control; treatment as observed if there is none or it cannot be judged."""
+    """The study's control; treatment as observed if there is none or only others are judged."""
     reference_name: str
     against_reference: ReferenceComparison | None
     """Options and rule against the reference; None if no option can be judged."""
@@ -167,7 +167,9 @@ def decide_verdict(
     refits = _restricted_refits(nuisance, question.refits, overlap)
     by_run, singles = _by_run((rule, *(refits or ())))
     shares = _single_shares(singles, trial.n_options, overlap)
-    reference = judged_reference(question.reference, overlap.is_judged)
+    reference = question.reference
+    if overlap.judged:
+        reference = judged_reference(reference, overlap.is_judged)
     best, population = int(shares.argmax()), overlap.population
     differing = count_differently_treated(nuisance, by_run, singles, population)
     unjudged = Verdict(

@@ -182,7 +182,8 @@ def _number_fold(number: RawOutcome, unit: str) -> Fold:
         for k, (arm, difference) in enumerate(zip(number.arms, number.differences, strict=True))
     )
     name = f"{number.name[:1].upper()}{number.name[1:]}"
-    caption = f"{name} ({unit}), where it was measured; nothing is adjusted."
+    stated = "" if name.endswith(unit) else f" ({unit})"
+    caption = f"{name}{stated}, where it was measured; nothing is adjusted."
     heads = ("Option", "Measured", "Unadjusted, mean (SD)", "Difference, unadjusted (95 %)")
     return Fold(
         "The number that was measured, by option", tables=(SectionTable(caption, heads, rows),)

@@ -2,7 +2,9 @@
 
 from posology.evaluation.effects.effect_study import RULE, EffectStudy
 from posology.evaluation.effects.number_needed import describe_number_needed
+from posology.evaluation.effects.overlap import Overlap
 from posology.evaluation.effects.policy_values import AS_RANDOMISED, USUAL_CARE, RuleValue
+from posology.evaluation.effects.verdict_sentence import describe_unjudged
 from posology.evaluation.intervals import Difference
 from posology.evaluation.off_policy.trajectory_value import TrajectoryValue
 from posology.report.effects.content import Fold, Section, SectionTable
@@ -16,6 +18,8 @@ def rule(results: EffectStudy, scale: Scale) -> Section | None:
     if not results.rule_values:
         return None
     verdict = results.verdict
+    if not verdict.overlap.judged:
+        return _unjudged(verdict.overlap)
     names = [option.name for option in verdict.overlap.options]
     shown = [v for v in results.rule_values if not _is_single(v, names)]
     stated = [_known(v.gain) for v in shown]
@@ -48,6 +52,17 @@ def rule(results: EffectStudy, scale: Scale) -> Section | None:
         paragraphs=_describe_rule(results),
         tables=(table,),
         folds=(_choices(results, names), *_stability(results, scale)),
+    )
+
+
+def _unjudged(overlap: Overlap) -> Section:
+    """No value of any rule is known, so that there is no table of them."""
+    reason = f"{begin_sentence(RULE)} has no value here: {describe_unjudged(overlap)}."
+    return Section(
+        id="rule",
+        short_title="The rule",
+        title="What is gained by choosing for each patient?",
+        paragraphs=(reason,),
     )
 
 

@@ -14,10 +14,15 @@ from posology.report.text import Scale, begin_sentence, format_p, format_share
 
 
 def render_effects(results: EffectStudy, raw: RawData, scale: Scale) -> Group:
-    """Average effects, value of every rule and overlap; the rest is in the report."""
+    """Average effects, value of every rule and overlap; the rest is in the report.
+
+    Where no option is judged, the overlap alone, which says why.
+    """
     parts: list[Table | Text] = []
     if results.option_effects:
         parts.append(_option_effects(results, raw, scale))
+    if not results.verdict.overlap.judged:
+        return Group(_overlap(results))
     if results.rule_values:
         parts += _rule_values(results, scale)
     if results.abstention is not None:
@@ -26,7 +31,8 @@ def render_effects(results: EffectStudy, raw: RawData, scale: Scale) -> Group:
     note = (
         f"Outcomes in {scale.unit}. Heterogeneity of effects: slope {h.slope:.2f}, "
         f"{format_p(h.p)}.{describe_personalisation(results)} No patient is evaluated with a rule "
-        "learned from them."
+        "learned from them. Adjusted effects have intervals that hold for all options together "
+        "(max-t); every other interval holds for itself alone, so it is narrower."
     )
     return Group(*parts, _overlap(results), Text(note, style="dim"))
 
