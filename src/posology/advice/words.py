@@ -215,7 +215,8 @@ def _describe_dose(prediction: PatientPrediction, inputs: AdviceInputs) -> Answe
     if dose.ready_for is not None and span_words(dose.ready_for) == span_words(dose.plan_for):
         both = f"{plan}: it holds the right dose of {of_100} patients, {_ALSO}."
         return head, (both, *_describe_error(inputs))
-    holds = f"{plan}: it holds the right dose of {of_100} patients."
+    few = ", but of fewer of those who need little or much" if dose.ready_for is not None else ""
+    holds = f"{plan}: it holds the right dose of {of_100} patients{few}."
     return head, (holds, *_describe_range(prediction), *_describe_error(inputs))
 
 

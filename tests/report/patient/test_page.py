@@ -339,6 +339,11 @@ def test_a_missing_fact_and_a_dose_have_their_words() -> None:
     assert "Needed Target INR" in text(FACT_MISSING)
     assert "Helps most. The study needs it." in text(FACT_MISSING)
     assert "Age 97 is above the highest it saw, 94." in text(OUTSIDE_TRAINING)
+    helps = "Check the values named above. If they are right, no further fact helps."
+    assert f"What would help most {helps}" in text(OUTSIDE_TRAINING)
+    unchecked = "Before you use a guideline Whether it fits a patient like this one was not checked."
+    assert unchecked in text(OUTSIDE_TRAINING)
+    assert unchecked not in text(TOO_FEW_ALIKE)
     assert "12. At least 50 are needed." in text(TOO_FEW_ALIKE)
     assert "Low start: 45; medium start: 41; usual care: 14; of 100 patients" in text(TOO_FEW_ALIKE)
     could_be = "Could be the best Low start; or medium start; or usual care. The likeliest comes"
@@ -347,7 +352,8 @@ def test_a_missing_fact_and_a_dose_have_their_words() -> None:
     shown = text(DOSE_ONLY)
     assert 'id="options"' not in page(DOSE_ONLY)
     holds = "It holds the right dose of 80 of 100 patients"
-    assert f"Plan for 12 to 21 mg a week. {holds}." in shown
+    fewer = "but of fewer of those who need little or much."
+    assert f"Plan for 12 to 21 mg a week. {holds}, {fewer}" in shown
     assert f"Be ready for 10 to 29 mg a week. {holds}, also among those who need" in shown
     assert "No dose outside 7 to 45 mg a week is advised. This range is of the whole study" in shown
     assert "Why 16 mg a week Each line says how much the dose would change if" in shown

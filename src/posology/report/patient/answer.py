@@ -22,6 +22,7 @@ from posology.domain.recommendation.recommendation import (
     FACT_MISSING,
     NO_OPTION_BETTER,
     NOT_ELIGIBLE,
+    OUTSIDE_TRAINING,
     Recommendation,
 )
 from posology.report.patient import words
@@ -167,6 +168,8 @@ def known_words(advice: Recommendation) -> str:
 
 def _most_helpful(advice: Recommendation) -> tuple[str, str]:
     """Text, and its first words in bold."""
+    if advice.state == OUTSIDE_TRAINING:
+        return "If they are right, no further fact helps.", "Check the values named above."
     fact = most_helpful(advice)
     if fact is not None:
         return words.sentence(fact.would_help) or NEEDED, words.sentence(fact.fact)
@@ -177,12 +180,21 @@ def _most_helpful(advice: Recommendation) -> tuple[str, str]:
     if advice.missing:
         names = ", ".join(fact.fact for fact in advice.missing[:3])
         return f"Not recorded: {names}. What they would change was not worked out.", ""
-    if advice.certainty.is_outside_training:
-        return "No fact that the model could use: it has seen no such patients.", ""
     return "No fact that the model asks for is missing.", ""
 
 
 def _guideline(advice: Recommendation) -> tuple[Line, ...]:
+    lines = _guideline_of(advice)
+    if advice.guideline and advice.state == OUTSIDE_TRAINING:
+        text = (
+            "Whether it fits a patient like this one was not checked. Look up for whom its source "
+            "made it."
+        )
+        lines += (Line("Before you use a guideline", text),)
+    return lines
+
+
+def _guideline_of(advice: Recommendation) -> tuple[Line, ...]:
     lines = guideline_lines(advice)
     if not lines:
         return (Line("What the guideline says", "The study file names no guideline."),)

@@ -80,7 +80,12 @@ def _dose_part(title: str, dose: DoseAdvice, is_advised: bool = True) -> DosePar
 def _interval_lines(dose: DoseAdvice) -> list[Line]:
     """Both intervals, each with what it holds; one line where they read the same."""
     of_100 = None if dose.coverage is None else words.count_words(100 * dose.coverage)
-    all_of = f"It holds the right dose of {of_100} of 100 patients." if of_100 else ""
+    all_of = (
+        f"It holds the right dose of {of_100} of 100 patients, but of fewer of those who need "
+        "little or much."
+        if of_100
+        else ""
+    )
     rare = (
         f"It holds the right dose of {of_100} of 100 patients, also among those who need little or "
         "much."
