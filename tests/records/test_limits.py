@@ -73,6 +73,22 @@ def test_an_empty_patient_file_is_called_empty(tmp_path: Path) -> None:
         read_patient(tmp_path / "p.json")
 
 
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        (b"[1, 2]", r"p.json: holds no patient: it must begin with \{; compare `posology templ"),
+        (b'\xff{"facts": {}}', r"p.json: is not text in UTF-8 \(byte 1\); save it as UTF-8\."),
+        (b'{"facts": {"age": 24,}}', r"p.json: is not JSON \(line 1, column 2.: remove th"),
+    ],
+)
+def test_another_patient_file_says_what_to_change(
+    tmp_path: Path, content: bytes, expected: str
+) -> None:
+    (tmp_path / "p.json").write_bytes(content)
+    with pytest.raises(RecordError, match=expected):
+        read_patient(tmp_path / "p.json")
+
+
 @pytest.mark.parametrize("text", [f"name = {DEEP}", "name = 1e999", "a = 9223372036854775808"])
 def test_study_mapping_and_code_book_name_the_file(tmp_path: Path, text: str) -> None:
     path = tmp_path / "file.toml"

@@ -115,6 +115,11 @@ def test_an_error_names_its_place_and_the_correction(old: str, new: str, expecte
     assert expected in message
 
 
+def test_an_empty_file_is_called_empty() -> None:
+    with pytest.raises(StudyError, match=r"^my.toml: is empty; `posology new` writes a study"):
+        parse_study(" \n", "my.toml")
+
+
 def test_an_error_names_its_line() -> None:
     message = told("minimum_patients", "minimun_patients")
     line = TEXT.splitlines().index("minimum_patients = 5") + 1

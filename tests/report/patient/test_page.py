@@ -341,7 +341,9 @@ def test_a_missing_fact_and_a_dose_have_their_words() -> None:
     assert "Age 97 is above the highest it saw, 94." in text(OUTSIDE_TRAINING)
     helps = "Check the values named above. If they are right, no further fact helps."
     assert f"What would help most {helps}" in text(OUTSIDE_TRAINING)
-    unchecked = "Before you use a guideline Whether it fits a patient like this one was not checked."
+    unchecked = (
+        "Before you use a guideline Whether it fits a patient like this one was not checked."
+    )
     assert unchecked in text(OUTSIDE_TRAINING)
     assert unchecked not in text(TOO_FEW_ALIKE)
     assert "12. At least 50 are needed." in text(TOO_FEW_ALIKE)

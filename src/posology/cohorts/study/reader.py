@@ -58,6 +58,8 @@ def shipped_study_path(name: str) -> Path:
 
 def parse_study(text: str, where: str) -> Study:
     """The study in a file's text; `where` names it in errors."""
+    if not text.strip():
+        raise StudyError(f"{where}: is empty; `posology new` writes a study file to begin with.")
     try:
         raw = parse_toml(text)
     except ValueError as error:

@@ -5,6 +5,8 @@ import math
 import tomllib
 from typing import Any
 
+from posology.records.io.json_mistakes import describe_json_mistake
+
 _INT64 = range(-(2**63), 2**63)
 MAX_DEPTH = 100
 """Levels of nesting that are read (our choice; study files need 4, a FHIR Bundle 20)."""
@@ -21,13 +23,18 @@ def parse_toml(text: str) -> dict[str, Any]:
 
 
 def parse_json(text: str) -> Any:
-    """The value of a JSON text; ValueError as for TOML, and for a key that is there twice."""
+    """The value of a JSON text; ValueError as for TOML, and for a key that is there twice.
+
+    The message of a mistake in writing has the line, the column and what to change.
+    """
     try:
         value = json.loads(
             text, parse_constant=_refuse_constant, object_pairs_hook=_refuse_duplicates
         )
     except RecursionError:
         raise ValueError(f"is nested deeper than {MAX_DEPTH} levels") from None
+    except json.JSONDecodeError as error:
+        raise ValueError(describe_json_mistake(error)) from error
     _check(value)
     return value
 

@@ -17,8 +17,12 @@ def read_patient(path: Path) -> pa.Table | dict[str, Any]:
 def _read_json(path: Path) -> dict[str, Any]:
     try:
         text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise RecordError(f"{path}: cannot be read ({error}).") from error
+    except OSError as error:
+        raise RecordError(f"{path}: cannot be read ({error.strerror}).") from error
+    except UnicodeDecodeError as error:
+        raise RecordError(
+            f"{path}: is not text in UTF-8 (byte {error.start + 1}); save it as UTF-8."
+        ) from error
     if not text.strip():
         raise RecordError(f"{path}: is empty; write a form with `posology template`.")
     try:
@@ -27,7 +31,7 @@ def _read_json(path: Path) -> dict[str, Any]:
         raise RecordError(f"{path}: is not JSON ({error}); compare `posology template`.") from error
     if not isinstance(body, dict):
         raise RecordError(
-            f"{path}: holds no patient but {type(body).__name__}; compare `posology template`."
+            f"{path}: holds no patient: it must begin with {{; compare `posology template`."
         )
     return body
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from posology.domain.formulary import Formulary, Treatment
 from posology.errors import UserError
+from posology.records.io.documents import parse_json
 
 NO_OPTION = "none"
 _EXPECTED = (
@@ -36,7 +37,7 @@ class Plan:
 def read_plans(path: Path, formulary: Formulary, horizon: int) -> tuple[Plan, ...]:
     """The plans of a file; UserError names the plan, the step and the field."""
     try:
-        body = json.loads(path.read_text(encoding="utf-8"))
+        body = parse_json(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror}); {_EXPECTED}.") from error
     except ValueError as error:

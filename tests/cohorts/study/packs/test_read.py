@@ -85,7 +85,7 @@ def test_what_is_no_pack_is_refused(tmp_path: Path, body: dict[str, Any], messag
     [
         ("{", "not valid JSON"),
         ("[]", "is not a JSON object; a safety pack starts with {."),
-        ('{"rules": 1, "rules": 2}', "the key `rules` occurs twice in one object; keep one"),
+        ('{"rules": 1, "rules": 2}', "the key 'rules' is there twice; keep one"),
     ],
 )
 def test_what_is_no_json_object_is_refused(tmp_path: Path, text: str, message: str) -> None:

@@ -17,6 +17,7 @@ from posology.cohorts.study.packs.schema import (
     PackRule,
 )
 from posology.errors import StudyError
+from posology.records.io.documents import parse_json
 
 _TABLES: dict[str, type[BaseModel]] = {
     "rules": PackRule,
@@ -49,20 +50,12 @@ def read_body(path: Path) -> dict[str, Any]:
     except (OSError, UnicodeDecodeError) as error:
         raise StudyError(f"{path}: cannot be read as a safety pack ({error}).") from error
     try:
-        body = json.loads(text, object_pairs_hook=_without_repeats)
+        body = parse_json(text)
     except ValueError as error:
         raise StudyError(f"{path}: not valid JSON: {error}.") from error
     if not isinstance(body, dict):
         raise StudyError(f"{path}: is not a JSON object; a safety pack starts with {{.")
     return body
-
-
-def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    names = [name for name, _ in pairs]
-    repeated = [name for name in names if names.count(name) > 1]
-    if repeated:
-        raise ValueError(f"the key `{repeated[0]}` occurs twice in one object; keep one")
-    return dict(pairs)
 
 
 def checksum(body: dict[str, Any]) -> str:
