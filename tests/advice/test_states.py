@@ -149,8 +149,10 @@ def test_without_evidence_there_is_no_answer_and_the_reason_is_given() -> None:
 
 def test_reasons_against_any_answer_come_first() -> None:
     far = Certainty(is_outside_training=True, outside=("Age 97 is above the highest it saw, 94.",))
-    advice = answer(evidence("gain"), certainty=far)
+    other = "Given but not used: sodium. The model does not know it."
+    advice = answer(evidence("gain"), certainty=far, callouts=(*far.outside, other))
     assert advice.state == "outside_training"
+    assert advice.callouts == (other,), "what the first sentences say is not said again"
     assert not advice.is_ranked
     assert advice.lead[0] == "Age 97 is above the highest it saw, 94."
     assert advice.reference == "low dose"

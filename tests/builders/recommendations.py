@@ -61,7 +61,7 @@ GUIDELINE = (
 )
 CALLOUTS = (
     "Given but not used: green tea (herbal). The model does not know it.",
-    "Height 205 cm is beyond the highest the model saw, 202 cm.",
+    "Height 205 cm is above the highest the model saw, 202 cm.",
 )
 
 BETTER_ADVICE = Recommendation(

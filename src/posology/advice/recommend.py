@@ -68,6 +68,7 @@ def recommend(
         inputs = replace(inputs, guideline=(), certainty=Certainty(), why=Why())
     unlike = describe_disagreement(study, prediction.dose, options) if state == DOSE_ONLY else ()
     headline, lead = describe_answer(state, prediction, inputs, options)
+    remarks = (*inputs.callouts, *safe.callouts, *prediction.warnings, *unlike)
     return Recommendation(
         state=state,
         headline=headline,
@@ -79,7 +80,7 @@ def recommend(
         options=options,
         dose=_with_usual(prediction.dose, inputs.usual_dose),
         guideline=inputs.guideline,
-        callouts=(*inputs.callouts, *safe.callouts, *prediction.warnings, *unlike),
+        callouts=tuple(text for text in remarks if text not in lead),
         certainty=inputs.certainty,
         safety=inputs.safety,
         missing=() if state == NOT_ELIGIBLE else _missing(study, policy, history, inputs),

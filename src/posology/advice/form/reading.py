@@ -247,16 +247,15 @@ def _beyond(entries: list[Entry]) -> tuple[str, ...]:
         if value is None or not entry.code or seen.contains(value):
             continue
         too_high = seen.high is not None and value > seen.high
-        bound, word = (seen.high, "highest") if too_high else (seen.low, "lowest")
+        bound, side = (
+            (seen.high, "above the highest") if too_high else (seen.low, "below the lowest")
+        )
         if bound is None:
             continue
         name = entry.field.name
         size = _age_or_size(entry, value, entry.years)
         limit = _age_or_size(entry, bound, None)
-        sentence = (
-            f"{name[0].upper()}{name[1:]} {size} is beyond the {word} the model saw, {limit}."
-        )
-        sentences[sentence] = None
+        sentences[f"{name[0].upper()}{name[1:]} {size} is {side} the model saw, {limit}."] = None
     return tuple(sentences)
 
 

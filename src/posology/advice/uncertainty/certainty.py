@@ -258,7 +258,7 @@ def _beyond(patient: PatientAtHand, facts: TrainingFacts) -> tuple[str, ...]:
         if low is None or high is None or not np.isfinite(number) or low <= number <= high:
             continue
         side, bound = ("above the highest", high) if number > high else ("below the lowest", low)
-        name = fact_in_words(patient.profile, row, number)
-        seen = name_and_size(patient.profile, row, bound)[1]
-        sentences.append(f"{name[:1].upper()}{name[1:]} is {side} the model saw, {seen}.")
+        name, size = name_and_size(patient.profile, row, number, digits=6)
+        seen = name_and_size(patient.profile, row, bound, digits=6)[1]
+        sentences.append(f"{name[:1].upper()}{name[1:]} {size} is {side} the model saw, {seen}.")
     return tuple(sentences)

@@ -24,14 +24,14 @@ def fact_in_words(profile: Profile, row: int, number: float) -> str:
     return profile.name(row)
 
 
-def name_and_size(profile: Profile, row: int, number: float) -> tuple[str, str]:
+def name_and_size(profile: Profile, row: int, number: float, digits: int = 4) -> tuple[str, str]:
     """`weight` and `76 kg`; decades of age as years; a unit such as `{score}` is none."""
     name, _, unit = profile.name(row).partition(", ")
     if is_decade(profile.codes[row], unit or profile.unit(row)):
         return "age", decade_words(number)
     if not unit or unit[0].isdigit():  # a range of scores, such as `0 to 10`
         unit = profile.unit(row) or ""
-    return name, f"{number:.4g}" if unit.startswith("{") else f"{number:.4g} {unit}".strip()
+    return name, f"{number:.{digits}g} {'' if unit.startswith('{') else unit}".strip()
 
 
 def unusual_in_words(at: At, codes: tuple[str, ...], facts: TrainingFacts | None) -> list[str]:

@@ -62,7 +62,8 @@ def missing_rest(advice: Recommendation) -> str:
     names = [n for n in names if not any(other.startswith(f"{n} ") for other in every)]
     if not names:
         return ""
-    also = "Also not" if len(names) < len(advice.missing) else "Not"
+    has_rows = any(fact.is_required or fact.would_help for fact in advice.missing)
+    also = "Also not" if has_rows else "Not"
     return f"{also} recorded: {', '.join(names)}. {_NOT_WORKED_OUT}"
 
 
