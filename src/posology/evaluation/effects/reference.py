@@ -71,8 +71,11 @@ class ReferenceComparison:
 
 
 def judged_reference(reference: Reference, is_judged: Bool[np.ndarray, " treatment"]) -> Reference:
-    """The reference; treatment as observed where the study's control cannot be judged."""
-    if reference.option is not None and not is_judged[reference.option]:
+    """The reference; treatment as observed where others are judged and the control is not.
+
+    Where none is judged it stays, for the raw data.
+    """
+    if reference.option is not None and is_judged.any() and not is_judged[reference.option]:
         return Reference(None, reference.observed)
     return reference
 

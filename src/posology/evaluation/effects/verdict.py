@@ -167,9 +167,7 @@ def decide_verdict(
     refits = _restricted_refits(nuisance, question.refits, overlap)
     by_run, singles = _by_run((rule, *(refits or ())))
     shares = _single_shares(singles, trial.n_options, overlap)
-    reference = question.reference
-    if overlap.judged:
-        reference = judged_reference(reference, overlap.is_judged)
+    reference = judged_reference(question.reference, overlap.is_judged)
     best, population = int(shares.argmax()), overlap.population
     differing = count_differently_treated(nuisance, by_run, singles, population)
     unjudged = Verdict(
