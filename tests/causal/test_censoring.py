@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from posology.causal.binning import MAX_BINS, bin_columns
+from posology.causal.boosted_trees import MAX_BINS, bin_columns
 from posology.causal.censoring import (
     cumulative_hazard,
     fit_censoring,

@@ -12,11 +12,16 @@ from functools import partial
 import numpy as np
 from jaxtyping import Bool, Float64, Int64
 
-from posology.causal.binning import bin_columns
-from posology.causal.boosted_trees import MIN_LEAF_SIZE, distinct_columns, make_boosted_trees
+from posology.causal.boosted_trees import (
+    MIN_LEAF_SIZE,
+    bin_columns,
+    distinct_columns,
+    make_boosted_trees,
+)
 from posology.causal.left_out import TRIAL_FOLD, LeftOut
 from posology.causal.outcome_regression import append_option
 from posology.causal.spline_basis import expand_basis, fit_basis
+from posology.causal.tree_values import predict_columns
 from posology.causal.trial import Column, FollowUp, Mask, Trial
 
 MIN_FOLLOW_UP_PROBABILITY = 0.05
@@ -213,7 +218,7 @@ def _boosted_ratio(followed: FollowedTrial, rows: Mask) -> Column:
             followed.censored[mine[at_risk]] / exposure[at_risk],
             sample_weight=exposure[at_risk],
         )
-        ratio = np.clip(fitted.predict(followed.inputs), *bounds)
+        ratio = np.clip(predict_columns(fitted, followed.inputs), *bounds)
     return ratio
 
 

@@ -19,7 +19,7 @@ from posology.causal.censoring import (
 from posology.causal.completed import Completed
 from posology.causal.left_out import LeftOut
 from posology.causal.measurement import measurement_factors
-from posology.causal.outcome_regression import predict_options
+from posology.causal.tree_values import predict_options
 from posology.causal.trial import (
     FOLDS,
     Column,

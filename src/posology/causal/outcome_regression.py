@@ -3,7 +3,6 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
-from typing import Any
 
 import numpy as np
 from jaxtyping import Float64
@@ -12,6 +11,7 @@ from posology.causal.boosted_trees import distinct_columns, make_boosted_trees
 from posology.causal.completed import Completed
 from posology.causal.ridge import PENALTIES, FoldProducts, RidgeTask, solve_ridges
 from posology.causal.spline_basis import expand_basis, fit_basis
+from posology.causal.tree_values import predict_options
 from posology.causal.trial import FOLDS, Column, Fold, Mask, Matrix, Trial
 
 EveryFold = Float64[np.ndarray, "fold decision treatment"]
@@ -245,17 +245,6 @@ def _boosted(trial: Trial, rows: Mask) -> Matrix:
     inputs = append_option(columns, trial.treatment, trial.n_options)
     trees = make_boosted_trees().fit(inputs[rows], trial.outcome[rows])
     return predict_options(trees, inputs, trial.n_options)
-
-
-def predict_options(
-    trees: Any, inputs: Float64[np.ndarray, "decision feature_and_option"], options: int
-) -> Matrix:
-    """What trees predict under each option, whose one-hot columns are the last ones."""
-    mean, inputs = np.empty((len(inputs), options)), inputs.copy()
-    for k in range(options):
-        inputs[:, -options:] = np.arange(options) == k
-        mean[:, k] = trees.predict(inputs)
-    return mean
 
 
 def append_option(

@@ -23,8 +23,8 @@ def test_figures_never_wrap_in_80_columns() -> None:
     assert "Unadjusted" in capture.get()
     text = " ".join(capture.get().split())
     assert (
-        "Adjusted effects have intervals that hold for all options together (max-t); every other "
-        "interval holds for itself alone, so it is narrower." in text
+        "Intervals of adjusted effects, and of gains of one option for all, hold for all options "
+        "together (max-t); every other interval holds for itself alone, so it is narrower." in text
     )
 
 

@@ -14,6 +14,7 @@ from posology.causal.boosted_trees import distinct_columns, make_effect_trees
 from posology.causal.doubly_robust_scores import Nuisance
 from posology.causal.nested_nuisance import NestedNuisance
 from posology.causal.propensity import PROPENSITY_FLOOR
+from posology.causal.tree_values import predict_columns
 from posology.causal.trial import FOLDS, Column, Mask, Matrix
 from posology.learners.outcome_models.gradient_boosting import trees_of_boosting
 from posology.learners.outcome_models.tree_policy import (
@@ -129,7 +130,7 @@ def _predict(
     effect = np.zeros((len(X), options))
     for k, each in models.items():
         for model, weight in each:
-            effect[:, k] += weight * model.predict(X)
+            effect[:, k] += weight * predict_columns(model, X)
     return effect
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from posology.causal.binning import bin_columns
+from posology.causal.boosted_trees import bin_columns
 from posology.domain.cohort import Cohort
 from posology.learners.features.tabular import FeatureSpec
 from posology.learners.outcome_models.design import (
