@@ -298,6 +298,7 @@ def test_the_named_option_is_the_reference_of_the_gain(rng) -> None:
     assert verdict.kind == GAIN
     assert verdict.gain is not None
     assert (verdict.best_single, verdict.best_single_index) == ("old", 0)
+    assert (verdict.best_singles, verdict.single_reference) == ("old", "old for all")
     assert verdict.headline.endswith("over the best single option, old")
 
 
@@ -309,6 +310,8 @@ def test_every_reference_is_named_where_it_differs_between_folds(rng) -> None:
     assert verdict.headline.endswith(
         "over the best single option, new (old for 20 % of the patients)"
     )
+    assert verdict.best_singles == "new (old for 20 % of the patients)"
+    assert verdict.single_reference == "the best single option"
     same = decide_verdict(nuisance, reference, reference, rng)
     assert same.kind == NO_GAIN
     assert same.differing.patients == 0

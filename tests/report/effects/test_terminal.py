@@ -45,3 +45,22 @@ def test_where_nothing_is_judged_there_is_no_value_of_a_rule() -> None:
     assert section is not None
     assert section.tables == ()
     assert section.paragraphs[0].startswith("Posology's rule has no value here: too few patients")
+
+
+def test_no_table_names_one_option_where_the_best_differs_between_folds() -> None:
+    """Its own row would state a gain over itself that is not 0."""
+    content = effect_content()
+    mixed = replace(content.results.verdict, best_singles="new (old for 20 % of the patients)")
+    results = replace(content.results, verdict=mixed)
+    console = Console(file=io.StringIO(), width=80)
+    with console.capture() as capture:
+        console.print(render_effects(results, content.raw, Scale("points", 1.0)))
+    shown = " ".join(capture.get().split())
+    assert "best single option of other patients, new (old for 20 % of the patients)," in shown
+    section = rule(results, Scale("points", 1.0))
+    assert section is not None
+    assert "Gain over the best single option (95 %)" in section.tables[0].heads
+    chosen = (
+        "The best single option is chosen on other patients: new (old for 20 % of the patients)."
+    )
+    assert chosen in section.paragraphs[0]

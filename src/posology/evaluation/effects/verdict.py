@@ -89,12 +89,11 @@ class Verdict:
     """Its first sentence."""
     notes: tuple[str, ...]
     """Further sentences: for whom it holds, the reference, which options cannot be judged."""
-    best_single: str
-    """Name of the option that the gain is measured against: the best single option of other
-    patients. Where it differs between patients, the most frequent; the sentence then names the
-    others too."""
     best_single_index: int
-    """Its index among the options."""
+    """The option that the gain is measured against: the best single option of other patients.
+    Where it differs between patients, the most frequent."""
+    best_singles: str
+    """Its name; where it differs, also the others with their shares of patients."""
     gain: Difference | None
     """Gain over the best single option in the analysis population; None if it is not stated."""
     overlap: Overlap
@@ -127,6 +126,17 @@ class Verdict:
     def best_single_by_run(self) -> ChosenOption:
         """The best single option of other patients, for each run's folds."""
         return _by_run(self.runs)[1]
+
+    @property
+    def best_single(self) -> str:
+        """Name of the option of `best_single_index`."""
+        return self.overlap.options[self.best_single_index].name
+
+    @property
+    def single_reference(self) -> str:
+        """What the gain is measured against, in a few words."""
+        is_same = self.best_singles == self.best_single
+        return f"{self.best_single} for all" if is_same else "the best single option"
 
     @property
     def sentence(self) -> str:
@@ -174,8 +184,8 @@ def decide_verdict(
         kind=CANNOT_JUDGE,
         headline=f"cannot be judged: {describe_unjudged(overlap)}",
         notes=(),
-        best_single=option_name(trial, best),
         best_single_index=best,
+        best_singles=option_name(trial, best) + _other_singles(trial, shares),
         gain=None,
         overlap=overlap,
         reference=reference,
@@ -198,7 +208,7 @@ def decide_verdict(
         unit=unit,
         overlap=overlap,
         gain=gain,
-        best_single=option_name(trial, best) + _other_singles(trial, shares),
+        best_single=unjudged.best_singles,
         reference=reference_name(trial, reference),
         compared=compared,
         differing=differing,

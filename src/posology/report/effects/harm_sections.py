@@ -52,7 +52,7 @@ def _overview(part: tuple[Harm, ...], raw: RawData, results: EffectStudy) -> Sec
             for name in names
         ),
         (
-            f"the rule, against {results.verdict.best_single}",
+            f"the rule, against {results.verdict.single_reference}",
             *(_adjusted(h.rule.difference, _scale(h, raw))[0] for h in part),
         ),
     ]
@@ -92,7 +92,7 @@ def _table(harm: Harm, raw: RawData, results: EffectStudy) -> SectionTable:
         index = _index(observed, effect.option)
         rows.append((effect.option, *_raw(observed, index), *_adjusted(effect.effect, scale)))
         differences.append(scale.rescale(effect.effect))
-    single = results.verdict.best_single
+    single = results.verdict.single_reference
     rows.append((f"the rule, against {single}", "", "", *_adjusted(harm.rule.difference, scale)))
     differences.append(scale.rescale(harm.rule.difference))
     plots, axis = forest_cells(differences, higher_is_better=False)

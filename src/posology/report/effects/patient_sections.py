@@ -178,7 +178,7 @@ def _left_to_clinicians(results: EffectStudy, scale: Scale, unsure: AbstentionPo
         "no option is clearly better than the others, and the rule for all other patients, the "
         f"gain would be {scale.format_difference(unsure.gain_over_usual_care)} over "
         f"{observed_treatment(False)} and {scale.format_difference(unsure.gain_over_best_single)} "
-        f"over {results.verdict.best_single} for all."
+        f"over {results.verdict.single_reference}."
     )
 
 

@@ -27,7 +27,7 @@ def rule(results: EffectStudy, scale: Scale) -> Section | None:
     heads = (
         "Rule",
         "Mean outcome (95 %)",
-        f"Gain over {verdict.best_single} for all (95 %)",
+        f"Gain over {verdict.single_reference} (95 %)",
         "p",
         f"Gain over {verdict.reference_name} (95 %)",
         "Effective sample size",
@@ -66,12 +66,18 @@ def _unjudged(overlap: Overlap) -> Section:
     )
 
 
+def _singles(results: EffectStudy) -> str:
+    """Which options the gain is measured against, where they differ between patients."""
+    verdict = results.verdict
+    return "" if verdict.best_singles == verdict.best_single else f": {verdict.best_singles}"
+
+
 def _describe_rule(results: EffectStudy) -> tuple[str, ...]:
     paragraphs = [
         f"{RULE[:1].upper()}{RULE[1:]} is compared on patients it was not learned from. The best "
-        "single option is chosen on other patients. Intervals of rules are not corrected for "
-        "multiple comparisons. Effective sample size: of the patients whose treatment agrees with "
-        "the rule, after weighting."
+        f"single option is chosen on other patients{_singles(results)}. Intervals of rules are not "
+        "corrected for multiple comparisons. Effective sample size: of the patients whose "
+        "treatment agrees with the rule, after weighting."
     ]
     paragraphs += [
         begin_sentence(f"{v.rule}: {v.reason}.") for v in results.rule_values if v.reason

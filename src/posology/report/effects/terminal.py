@@ -63,8 +63,8 @@ def _rule_values(results: EffectStudy, scale: Scale) -> list[Table | Text]:
     """The value of each rule, then the reasons why one is not stated."""
     verdict = results.verdict
     title = (
-        f"Value of following a rule; gains (95 %) over {verdict.best_single} for all, the best "
-        f"single option, and over {verdict.reference_name}"
+        f"Value of following a rule; gains (95 %) over the best single option of other patients, "
+        f"{verdict.best_singles}, and over {verdict.reference_name}"
     )
     heads = ("Mean\noutcome", "Gain over best", f"Gain over\n{_short(verdict.reference_name)}")
     table = _table(title, "Rule", *heads)
