@@ -207,6 +207,17 @@ def test_a_prescription_recorded_twice_is_detected() -> None:
     assert "add its code to the option's `codes` or leave it out of [profile]" in warnings[-1]
 
 
+def test_a_column_that_holds_the_arm_again_is_detected() -> None:
+    """A fact without a time, as the baseline columns of a trial's file are read."""
+    word = [(s, None, f"NOTE//arm{'AB'[s % 2]}", None) for s in range(1, 121)]
+    rows = in_order(word + reviews((1.0, 50.0)))
+    assert leaks(rows) == [("NOTE//armA", "occurs with"), ("NOTE//armB", "occurs with")]
+    number = [(s, None, "LAB", float(s % 2)) for s in range(1, 121)]
+    assert leaks(in_order(number + reviews())) == [("LAB", "has other values with")]
+    balanced = [(s, None, f"SEX//{'fm'[s // 2 % 2]}", None) for s in range(1, 121)]
+    assert leaks(in_order(balanced + reviews())) == []
+
+
 def test_a_code_of_some_decisions_with_one_option_is_detected() -> None:
     """A pharmacist's note with half of the prescriptions of B, and with none of A."""
     rows = reviews() + [(s, 1.0, "NOTE//dispensed", None) for s in range(1, 121, 4)]

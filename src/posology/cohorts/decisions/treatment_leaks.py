@@ -1,4 +1,4 @@
-"""Codes at a decision's own time that reveal the treatment: leakage into the features.
+"""Codes at a decision's own time, or without a time, that reveal the treatment: a leak.
 
 Suspected: a code that occurs with one option and hardly without it, a number that rises or falls
 with one option only, or whose values tell two options apart. Usually it is a second record of the
@@ -42,12 +42,19 @@ def count_step_codes(
     decisions: tuple[DecisionTimes, Int32[np.ndarray, " decision"]],
     study: Study,
 ) -> tuple[StepCode, ...]:
-    """Counts of every feature at the decisions' own times. decisions: times and options given."""
+    """Counts of every feature at the decisions' own times. decisions: times and options given.
+
+    Facts without a time, such as a column of a trial's file that holds the arm again, count at the
+    subject's first decision.
+    """
     (at, option), options = decisions, len(study.formulary.treatments)
     hidden = (*treatment_codes(study), *study.decision.codes, PERIOD_START, PERIOD_END)
     keep = has_any_code(events, study.profile.families) & ~has_any_code(events, hidden)
-    rows = np.flatnonzero(keep & ~np.isnan(events.time))
-    row, decision = _at_decisions(events, subject, rows, at)
+    is_static = np.isnan(events.time)
+    rows = np.flatnonzero(keep & ~is_static)
+    timed = _at_decisions(events, subject, rows, at)
+    static = _at_first_decisions(subject, np.flatnonzero(keep & is_static), at)
+    row, decision = (np.concatenate(both) for both in zip(timed, static, strict=True))
     shown = option[decision] >= 0
     row, given, decision = row[shown], option[decision[shown]], decision[shown]
     pair, first = np.unique(decision * len(events.codes) + events.code[row], return_index=True)
@@ -86,6 +93,16 @@ def _at_decisions(
     inside = decision < len(at)
     inside[inside] = decided.key[decision[inside]] == chosen.key[inside]
     return rows[inside], decision[inside]
+
+
+def _at_first_decisions(
+    subject: np.ndarray, rows: np.ndarray, at: DecisionTimes
+) -> tuple[np.ndarray, np.ndarray]:
+    """Of some events, those of subjects with decisions, and the row of each one's first one."""
+    first = np.searchsorted(at.subject, subject[rows], side="left")
+    inside = first < len(at)
+    inside[inside] = at.subject[first[inside]] == subject[rows][inside]
+    return rows[inside], first[inside]
 
 
 def _keys(subject: np.ndarray, time: np.ndarray) -> EventTimes:
