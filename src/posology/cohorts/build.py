@@ -30,7 +30,7 @@ from posology.domain.history import History
 from posology.domain.profile import Profile
 from posology.domain.safety_rules.check import limits_doses, safety_rules
 from posology.domain.study import Study
-from posology.errors import StudyError
+from posology.errors import StudyError, UserError
 
 
 def build_cohort(
@@ -77,7 +77,13 @@ def encode_cohort(events: pa.Table, study: Study, profile: Profile) -> Cohort:
     """The study's decisions in the encoding of a saved policy, from which nothing is fitted anew.
 
     Codes that are not in the profile's vocabulary are left out: the policy would not know them.
+    UserError if the study reads images, which a table of events does not have.
     """
+    if study.profile.images:
+        raise UserError(
+            f"study {study.name} reads images, and this command encodes events without them; "
+            "`posology evaluate` reads a cohort with its images."
+        )
     ordered = study_events(events, study)
     check_units(compare_units(group_units(events), study), study)
     ordered = reduce_embeddings(ordered, profile.reductions)

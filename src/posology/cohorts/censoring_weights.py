@@ -7,8 +7,8 @@ from jaxtyping import Bool, Float32, Float64, Int8
 
 from posology.cohorts.decisions.decision_table import DecisionTable
 from posology.domain.cohort import CENSORED, OUTCOME, TRAIN, WINDOW_END
-from posology.domain.logistic_regression import fit_ridge_logistic
 from posology.domain.scaling import mean_and_std
+from posology.domain.statistics.logistic_regression import fit_ridge_logistic
 from posology.domain.statistics.survival import SurvivalModel, fit_survival, survival_before
 from posology.domain.study import Study
 

@@ -11,6 +11,7 @@ from posology.cohorts.events.windows import DecisionTimes, count_before, make_ev
 from posology.domain.codes import Names, given_name, has_prefix, vocabulary_rows
 from posology.domain.formulas.formula import evaluate_formula, fit_fill_values, refit_formula
 from posology.domain.history import History, offsets_from_counts
+from posology.domain.images import take_image_rows
 from posology.domain.profile import Profile
 from posology.domain.study import Study
 
@@ -252,6 +253,7 @@ def remap_codes(
         time=history.time[keep_step],
         step_offsets=steps_before[history.step_offsets].astype(np.int64),
         subject_id=history.subject_id,
+        images=take_image_rows(history.images, np.flatnonzero(keep)),
     ), (steps_before[last_step + 1] - 1).astype(np.int64)
 
 

@@ -6,6 +6,7 @@ import numpy as np
 
 from posology.domain.formula_events import add_formula_events
 from posology.domain.history import History, offsets_from_counts
+from posology.domain.images import take_image_rows
 from posology.domain.profile import Profile
 
 
@@ -24,5 +25,6 @@ def without_codes(history: History, profile: Profile, prefixes: tuple[str, ...])
         code=history.code[keep],
         value=history.value[keep],
         event_offsets=offsets_from_counts(counts),
+        images=take_image_rows(history.images, np.flatnonzero(keep)),
     )
     return add_formula_events(remaining, profile)

@@ -1,6 +1,6 @@
 """Shorten long histories: static facts, a summary of old steps, and the last steps."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Float64, Int64
@@ -12,6 +12,7 @@ from posology.domain.history import (
     ragged_arange,
     subject_rows,
 )
+from posology.domain.images import NO_IMAGE, Images
 
 FIRST_BIN_DAYS = 30.0
 """Bins of older steps, by days before the oldest unchanged step: up to 30, 90, 210, 450, each bin
@@ -32,9 +33,10 @@ def condense_histories(history: History, decisions: StepIndex, last_steps: int) 
     """Show each decision its subject's first step, a summary, and the last steps unchanged.
 
     At least `last_steps` and at most 3/2 as many stay unchanged. The summary has one step per bin,
-    at the bin's first time, with one event per code: the mean of its numbers. It ends at a multiple
-    of half of `last_steps`, so that neighbouring decisions share a history; the end depends on the
-    decision's own position alone. Shorter histories are unchanged; if `last_steps` is 0, all are.
+    at the bin's first time, with one event per code: the mean of its numbers, and no image. It ends
+    at a multiple of half of `last_steps`, so that neighbouring decisions share a history; the end
+    depends on the decision's own position alone. Shorter histories are unchanged; if `last_steps`
+    is 0, all are.
     """
     subject = subject_rows(history, decisions)
     position = decisions - history.step_offsets[subject]
@@ -52,7 +54,7 @@ def condense_histories(history: History, decisions: StepIndex, last_steps: int) 
     starts = offsets_from_counts(steps)
     new = _new_steps(history.time, old, starts, first + groups[:, 1], first)
     opens = np.flatnonzero(np.diff(new, prepend=-1))
-    code, value, owner = _events(history, old, new)
+    code, value, owner, images = _events(history, old, new)
     return CondensedHistory(
         history=History(
             code=code,
@@ -63,6 +65,7 @@ def condense_histories(history: History, decisions: StepIndex, last_steps: int) 
             time=history.time[old[opens]],
             step_offsets=np.append(new[starts[:-1]], len(opens)),
             subject_id=history.subject_id[groups[:, 0]],
+            images=images,
         ),
         decisions=new[starts[group] + position],
         original_steps=np.diff(np.append(opens, len(new))),
@@ -94,8 +97,8 @@ def _new_steps(
 
 def _events(
     history: History, old: np.ndarray, new: np.ndarray
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Codes, numbers and steps of all events; one event per code in a step made of several."""
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, Images | None]:
+    """Codes, numbers, steps and images of all events; one event per code in a step of several."""
     counts = np.diff(history.event_offsets)[old]
     event = ragged_arange(history.event_offsets[old], counts)
     owner = np.repeat(new, counts)
@@ -112,4 +115,9 @@ def _events(
     value = np.concatenate([history.value[event[~is_merged]], mean.astype(np.float32)])
     step = np.concatenate([owner[~is_merged], kinds // width])
     order = np.argsort(step, kind="stable")
-    return code[order], value[order], step[order]
+    images = history.images
+    if images is not None:
+        none = np.full(len(kinds), NO_IMAGE, np.int32)
+        row = np.concatenate([images.row[event[~is_merged]], none])
+        images = replace(images, row=row[order])
+    return code[order], value[order], step[order], images

@@ -7,6 +7,7 @@ from jaxtyping import Float64
 
 from posology.domain.formulas.formula import evaluate_formula
 from posology.domain.history import History, offsets_from_counts
+from posology.domain.images import insert_without_image
 from posology.domain.profile import Profile
 
 
@@ -32,4 +33,5 @@ def _append_static(history: History, code: int, value: Float64[np.ndarray, " sub
         code=np.insert(history.code, position, np.int32(code)),
         value=np.insert(history.value, position, value[known].astype(np.float32)),
         event_offsets=offsets_from_counts(counts),
+        images=insert_without_image(history.images, position),
     )

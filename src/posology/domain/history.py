@@ -8,6 +8,8 @@ from functools import lru_cache, partial
 import numpy as np
 from jaxtyping import Bool, Float32, Float64, Int32, Int64
 
+from posology.domain.images import Images, join_images, take_image_rows
+
 StepIndex = Int64[np.ndarray, " decision"]
 """For each decision, the last step (a row of `History.time`) that is visible to it."""
 
@@ -32,6 +34,12 @@ class History:
     step_offsets: Int64[np.ndarray, " subject_plus_one"]
     """Steps of subject i are rows step_offsets[i] to step_offsets[i + 1]."""
     subject_id: Int64[np.ndarray, " subject"]
+    images: Images | None = None
+    """What image events show; None where the study reads no images."""
+
+
+HISTORY_ARRAYS = ("code", "value", "event_offsets", "time", "step_offsets", "subject_id")
+"""The arrays of a history itself."""
 
 
 def subject_rows(history: History, decisions: StepIndex) -> Int64[np.ndarray, " decision"]:
@@ -169,6 +177,7 @@ def subset_subjects(history: History, rows: Int64[np.ndarray, " chosen"]) -> His
         time=history.time[step],
         step_offsets=offsets_from_counts(steps),
         subject_id=history.subject_id[rows],
+        images=take_image_rows(history.images, event),
     )
 
 
@@ -185,6 +194,7 @@ def join_histories(first: History, second: History) -> History:
             [first.step_offsets, second.step_offsets[1:] + first.step_offsets[-1]]
         ),
         subject_id=np.concatenate([first.subject_id, second.subject_id]),
+        images=join_images(first.images, second.images),
     )
 
 

@@ -308,6 +308,8 @@ class ProfileSpec:
     may_be_unknown: tuple[str, ...] = ()
     """Those of `required_for_advice` without which a form is answered that states in words that
     they are not known; the answer then begins with them."""
+    images: bool = False
+    """Whether the network reads the pixels of the families' image events, not only their codes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -336,11 +338,9 @@ class AdviceSpec:
     needed_alike: int = 50
     """Training patients like this one that an answer needs. Our choice."""
     outside_share: float = 0.995
-    """No answer for a patient who is more unusual than this share of the training patients. Our
-    choice: so 5 of 1,000 patients like those of training have none."""
+    """No answer for a patient more unusual than this share of training patients. Our choice."""
     least_difference: float = 0.0
-    """Smallest difference to the reference that counts, in patients of 100 or the outcome's unit:
-    below it an option is not called better."""
+    """Smallest difference to the reference that counts: patients of 100, or the outcome's unit."""
     widest_dose: float | None = None
     """No dose where the upper end of the wide interval is more than so many times the lower end;
     None: no such limit."""

@@ -8,11 +8,21 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 
 from posology.domain.history import History
+from posology.domain.images import Images, shown_images
 from posology.domain.profile import Profile
 from posology.nn.ragged import ragged_range, repeat_each
 
 MIN_COPY_ROWS = 64
 """Mean rows per run above which copying runs beats indexing rows; measured on one machine."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ImageTensors:
+    """The arrays of `Images` as tensors."""
+
+    row: Int64[Tensor, " event"]
+    frames: Float[Tensor, "frame row column"]
+    offsets: Int64[Tensor, " image_plus_one"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -33,6 +43,7 @@ class HistoryTensors:
     running_stats: Float[Tensor, "event 2"] | None = None
     """log(1 + count) and mean value of the event's code up to the end of the event's step; the
     mean is NaN where the code has no value."""
+    images: ImageTensors | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -56,6 +67,12 @@ class Batch:
     """First row of `replaced` of each step."""
     running_stats: Float[Tensor, "event 2"] | None = None
     """As in `HistoryTensors`."""
+    frames: Float[Tensor, "frame row column"] | None = None
+    """Of the images that the events show; None where no event shows one."""
+    frame_event: Int64[Tensor, " frame"] | None = None
+    """Position in `code` of the event that shows the frame, in ascending order."""
+    frame_weight: Float[Tensor, " frame"] | None = None
+    """1 / number of frames of the image."""
 
 
 def history_to_tensors(
@@ -79,6 +96,19 @@ def history_to_tensors(
         replaced=None if replaced is None else torch.as_tensor(replaced, device=device),
         replaced_offsets=None if bounds is None else torch.as_tensor(bounds, device=device),
         running_stats=stats,
+        images=_image_tensors(history.images, device),
+    )
+
+
+def _image_tensors(images: Images | None, device: torch.device) -> ImageTensors | None:
+    """The images that events of the history show."""
+    if images is None:
+        return None
+    small = shown_images(images)
+    return ImageTensors(
+        row=torch.as_tensor(small.row.astype(np.int64), device=device),
+        frames=torch.as_tensor(small.frames, device=device),
+        offsets=torch.as_tensor(small.offsets, device=device),
     )
 
 
@@ -116,6 +146,10 @@ def gather_batch(
         replaced = source.replaced[ragged_range(begins, counts)]
         replaced = replaced + repeat_each(moved, counts)
         replaced_starts = torch.cumsum(counts, 0) - counts
+    shown = {}
+    if source.images is not None:
+        (image_row,) = _take_runs((source.images.row,), starts, ends)
+        shown = _gather_frames(source.images, image_row)
     return Batch(
         code=code,
         value=value,
@@ -127,6 +161,7 @@ def gather_batch(
         replaced=replaced,
         replaced_starts=replaced_starts,
         running_stats=stats[0] if stats else None,
+        **shown,
     )
 
 
@@ -137,6 +172,8 @@ def _gather_one(
     first, end = int(source.step_offsets[int(subject)]), int(last_step) + 1
     starts = source.event_offsets[first : end + 1]
     events = slice(int(starts[0]), int(starts[-1]))
+    images = source.images
+    shown = {} if images is None else _gather_frames(images, images.row[events])
     return Batch(
         code=source.code[events],
         value=source.value[events],
@@ -145,7 +182,23 @@ def _gather_one(
         steps=last_step - first + 1,
         decision_subject=torch.zeros_like(subject),
         decision_step=last_step - first,
+        **shown,
     )
+
+
+def _gather_frames(images: ImageTensors, row: Int64[Tensor, " event"]) -> dict[str, Tensor]:
+    """The fields of a batch that say what its events show; none if they show nothing."""
+    event = torch.nonzero(row >= 0)[:, 0]
+    if not len(event):
+        return {}
+    image = row[event]
+    begins = images.offsets[image]
+    counts = images.offsets[image + 1] - begins
+    return {
+        "frames": images.frames.index_select(0, ragged_range(begins, counts)),
+        "frame_event": torch.repeat_interleave(event, counts),
+        "frame_weight": torch.repeat_interleave(1.0 / counts, counts),
+    }
 
 
 def _take_runs(

@@ -49,6 +49,8 @@ class NetworkConfig:
     """Doses of each treatment to evaluate; empty where the dose is ignored."""
     treatment_codes: TreatmentCodes = field(default_factory=TreatmentCodes)
     """Codes that describe earlier treatments; used with `dose_levels`."""
+    image_size: int = 0
+    """Rows and columns of the images that events show; 0: images are not read."""
 
     @property
     def tracks_codes(self) -> bool:
@@ -81,7 +83,8 @@ class Network(nn.Module):
     def __init__(self, config: NetworkConfig) -> None:
         super().__init__()
         self.config = config
-        self.events = StepEmbedding(config.codes, config.width, config.event_dropout)
+        reads_images = config.image_size > 0
+        self.events = StepEmbedding(config.codes, config.width, config.event_dropout, reads_images)
         self.encoder = build_encoder(config.encoder, config.width, config.state)
         self.attention = Attention(config.state)
         inputs = (4 if config.history_summary else 2) * config.width + 2 * config.state
@@ -112,7 +115,8 @@ class Network(nn.Module):
     def encode(self, batch: Batch) -> tuple[Float[Tensor, "decision inputs"], AttentionOutput]:
         """Return the profile vector of every decision and the attention behind it."""
         weight = self.events.event_weights(batch)
-        x = self.events(batch, weight)
+        shown = self.events.image_vectors(batch, weight)
+        x = self.events(batch, weight, shown)
         states = self.encoder(x, batch)
         first, last = _first_and_last(batch)
         now = _take(states, last)
@@ -122,7 +126,7 @@ class Network(nn.Module):
         context = attention.context if self.config.attention else torch.zeros_like(now)
         parts = [_take(x, first), _take(x, last), now, context]
         if self.config.history_summary:
-            parts.append(_take(self.events.summarize_history(x, batch, weight), last))
+            parts.append(_take(self.events.summarize_history(x, batch, weight, shown), last))
         return torch.cat(parts, dim=1), attention
 
     def forward(

@@ -1,6 +1,6 @@
 """Read a cohort, or build one into a folder and describe how its decisions were selected."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ from rich.text import Text
 
 from posology.cohorts import build
 from posology.cohorts.events.chunks import distinct_codes, event_files, read_event_table
+from posology.cohorts.images import attach_images
 from posology.cohorts.storage import folder as storage
 from posology.cohorts.storage.arrays import MANIFEST, is_cohort, load_cohort, load_flow
 from posology.cohorts.storage.parallel import LOCAL, rows_within
@@ -47,16 +48,26 @@ def read_cohort(study: str | Path | Study, events: str | Path | pa.Table | None 
             f"--events is missing: {parsed.name} is a study and needs events; a cohort's folder "
             "does not."
         )
-    meanings: dict[str, str | None] = {}
     if not isinstance(events, pa.Table):
         with local_copy(events) as path:
-            if not path.exists():
-                raise UserError(f"--events {path}: no such file or folder.")
-            meanings = read_codes(path)
-            files = event_files(path)
-            check_records(path, files, distinct_codes(files), as_study(study))
-            events = read_event_table(files)
-    return build.build_cohort(events, as_study(study), descriptions=meanings)
+            return _cohort_of_records(as_study(study), path)
+    if as_study(study).profile.images:
+        raise UserError(
+            f"study {as_study(study).name}: [profile] images = true needs the folder of events, "
+            "which has the images; give its path instead of a table."
+        )
+    return build.build_cohort(events, as_study(study))
+
+
+def _cohort_of_records(study: Study, events: Path) -> Cohort:
+    """The cohort of a folder or file of events, with its images if the study reads any."""
+    if not events.exists():
+        raise UserError(f"--events {events}: no such file or folder.")
+    files = event_files(events)
+    check_records(events, files, distinct_codes(files), study)
+    table = read_event_table(files)
+    cohort = build.build_cohort(table, study, descriptions=read_codes(events))
+    return replace(cohort, history=attach_images(cohort.history, cohort.profile, study, events))
 
 
 def read_flow(study: str | Path) -> dict[str, Any] | None:

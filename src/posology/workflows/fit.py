@@ -135,7 +135,8 @@ def fit(
     Args:
         cohort: with a training and a validation split.
         method: a name in `learners.methods.METHODS`. For trajectories, `stack` and
-            `network` with default settings mean what `choose_method` finds on validation patients.
+            `network` with default settings mean what `choose_method` finds on validation patients,
+            unless images are read.
         seed: of everything that is drawn at random.
         settings: of the network, in the methods `stack` and `network`.
         progress: called with each epoch of the network, and with each step of the evidence; by
@@ -145,7 +146,9 @@ def fit(
     """
     train, validation = _learned_from(cohort)
     measured: dict[str, Any] = {"seed": seed, **count_patients(cohort)}
-    if method in (NETWORK, STACK) and settings == NetworkSettings():
+    _check_images(cohort, method)
+    is_default = settings == NetworkSettings() and cohort.history.images is None
+    if method in (NETWORK, STACK) and is_default:
         choice = choose_method(train, validation, seed)
         if choice is not None:
             method, measured["reason"] = choice.method, choice.reason
@@ -202,6 +205,15 @@ def _fit_and_protect(
     judged = fitted.judged if found.is_used else policy
     fitted = replace(fitted, policy=policy, judged=judged)
     return fitted, {PROTECTION: found.to_json(), **more}
+
+
+def _check_images(cohort: Cohort, method: str) -> None:
+    """Raise UserError if the study reads images and the method does not."""
+    if cohort.history.images is not None and method not in (NETWORK, STACK):
+        raise UserError(
+            f"--method {method}: reads no images, and study {cohort.study.name} has [profile] "
+            f"images = true; choose {NETWORK} or {STACK}, or remove `images`."
+        )
 
 
 def _learned_from(cohort: Cohort) -> tuple[Cohort, Cohort]:

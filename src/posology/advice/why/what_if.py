@@ -10,6 +10,7 @@ from posology.advice.why.facts import CHOICE, NO_EVENT, NUMBER, SINCE, YEAR, Fac
 from posology.domain.codes import matching_rows
 from posology.domain.formula_events import add_formula_events
 from posology.domain.history import History, StepIndex, offsets_from_counts, subject_rows
+from posology.domain.images import Images, insert_without_image, take_image_rows
 from posology.domain.profile import Profile
 
 MAX_EVENTS = 1_000_000
@@ -35,6 +36,7 @@ class _Patient:
     """From 0 on."""
     time: np.ndarray
     """Of each step."""
+    images: Images | None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -93,7 +95,8 @@ def _visible_part(history: History, profile: Profile, decision: int) -> _Patient
     events = events[~np.isin(history.code[events], list(formulas))]
     step = np.searchsorted(history.event_offsets, events, side="right") - 1 - first
     time = history.time[first : decision + 1]
-    return _Patient(history.code[events], history.value[events], step, time)
+    images = take_image_rows(history.images, events)
+    return _Patient(history.code[events], history.value[events], step, time, images)
 
 
 def _change(
@@ -170,6 +173,8 @@ def _join(copies: _Copies, patient: _Patient) -> History:
     code = np.concatenate([copies.code[copy, event], added[:, 2].astype(np.int32)])
     value = np.concatenate([copies.value[copy, event], added[:, 3].astype(np.float32)])
     counts = np.bincount(key, minlength=n * steps).astype(np.int64)
+    images = take_image_rows(patient.images, event)
+    images = insert_without_image(images, np.full(len(added), len(event)))
     return History(
         code=code[order].astype(np.int32),
         value=value[order].astype(np.float32),
@@ -177,4 +182,5 @@ def _join(copies: _Copies, patient: _Patient) -> History:
         time=copies.time.ravel(),
         step_offsets=np.arange(n + 1, dtype=np.int64) * steps,
         subject_id=np.arange(n, dtype=np.int64),
+        images=take_image_rows(images, order),
     )

@@ -75,6 +75,12 @@ def summarize_flow(
     }
 
 
+_IMAGES = (
+    "The pixels of images are read by the network alone: effects, models of other kinds, distances "
+    "from training and reasons know only that there was an image."
+)
+
+
 def study_warnings(
     study: Study, decisions: DecisionTable, flow: PatientFlow, codes: tuple[str, ...]
 ) -> tuple[str, ...]:
@@ -85,6 +91,7 @@ def study_warnings(
         *no_hours_warnings(flow.coverage, study),
         *safety_warnings(study, decisions),
         *leak_warnings(find_leaks(flow.step_codes, decisions.treatment, study)),
+        *([_IMAGES] if study.profile.images else []),
     )
 
 

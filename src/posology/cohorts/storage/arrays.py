@@ -1,13 +1,16 @@
 """A cohort on disk: memory-mapped flat arrays, and a JSON manifest."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import fields
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from posology.domain.cohort import DECISION_COLUMNS, Cohort
-from posology.domain.history import History
+from posology.domain.history import HISTORY_ARRAYS, History
+from posology.domain.images import Images
 from posology.domain.profile import Profile
 from posology.domain.serialization import deserialize, serialize
 from posology.domain.study import Study
@@ -32,6 +35,11 @@ class CohortWriter:
         with (self.folder / f"{name}.bin").open("ab") as file:
             np.ascontiguousarray(array.astype(kind)).tofile(file)
         self.arrays[name] = (kind, [shape[0] + len(array), *shape[1:]])
+
+    def append_images(self, images: Images | None) -> None:
+        """Append what the events of the history show, if the study reads images."""
+        for f in () if images is None else fields(Images):
+            self.append(f"images.{f.name}", getattr(images, f.name))
 
     def mapped(self) -> dict[str, np.ndarray]:
         """The arrays written so far, memory-mapped."""
@@ -63,13 +71,22 @@ def save_cohort(cohort: Cohort, folder: Path, flow: dict | None = None) -> None:
     if folder.exists():
         raise UserError(f"{folder}: exists already; name a new folder.")
     writer = CohortWriter(folder)
-    for f in fields(History):
-        writer.append(f"history.{f.name}", getattr(cohort.history, f.name))
+    for name in HISTORY_ARRAYS:
+        writer.append(f"history.{name}", getattr(cohort.history, name))
+    writer.append_images(cohort.history.images)
     for name in ("subject", "last_step", *DECISION_COLUMNS):
         column = getattr(cohort, name)
         if column is not None:
             writer.append(name, column)
     writer.close(cohort.study, cohort.profile, flow or {}, cohort.warnings)
+
+
+def history_of(arrays: Mapping[str, np.ndarray]) -> History:
+    """The history of arrays by name, with its images if there are any."""
+    own: dict[str, Any] = {name: arrays[f"history.{name}"] for name in HISTORY_ARRAYS}
+    if "images.row" in arrays:
+        own["images"] = Images(**{f.name: arrays[f"images.{f.name}"] for f in fields(Images)})
+    return History(**own)
 
 
 def is_cohort(folder: Path) -> bool:
@@ -87,7 +104,7 @@ def load_cohort(folder: Path) -> Cohort:
         name: _mapped(folder, name, spec["dtype"], tuple(spec["shape"]))
         for name, spec in body["arrays"].items()
     }
-    history = History(**{f.name: arrays[f"history.{f.name}"] for f in fields(History)})
+    history = history_of(arrays)
     names = ("subject", "last_step", *DECISION_COLUMNS)
     columns = {name: arrays[name] for name in names if name in arrays}
     return Cohort(

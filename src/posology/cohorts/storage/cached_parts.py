@@ -18,7 +18,8 @@ from posology.cohorts.events.chunks import distinct_codes, subject_chunks
 from posology.cohorts.events.day_order import study_events
 from posology.cohorts.events.stream import subject_runs
 from posology.cohorts.part import build_part
-from posology.domain.history import History
+from posology.cohorts.storage.arrays import history_of
+from posology.domain.history import HISTORY_ARRAYS, History
 from posology.domain.serialization import deserialize, serialize
 from posology.domain.study import Study
 from posology.errors import RecordError, UserError
@@ -131,12 +132,13 @@ def _write_part(
     codes, study, split = inputs
     events = study_events(table, study, codes)
     part = build_part(events, study, split)
-    kinds = {"decided": DecisionTable, "history": History, "statistics": CodeStatistics}
+    kinds = {"decided": DecisionTable, "statistics": CodeStatistics}
     arrays = {
         f"{name}.{f.name}": getattr(getattr(part, name), f.name)
         for name, kind in kinds.items()
         for f in fields(kind)
     }
+    arrays |= {f"history.{name}": getattr(part.history, name) for name in HISTORY_ARRAYS}
     np.savez(
         path,
         allow_pickle=False,
@@ -184,9 +186,9 @@ def read_counts(path: Path) -> PartCounts:
 
 def read_history(path: Path) -> tuple[History, np.ndarray, np.ndarray]:
     """A part's histories, and each decision's subject and last step in them."""
-    arrays = _read(path, ("subject", "last_step", *_names("history", History)))
-    history = History(**{f.name: arrays[f"history.{f.name}"] for f in fields(History)})
-    return history, arrays["subject"], arrays["last_step"]
+    names = tuple(f"history.{name}" for name in HISTORY_ARRAYS)
+    arrays = _read(path, ("subject", "last_step", *names))
+    return history_of(arrays), arrays["subject"], arrays["last_step"]
 
 
 def remove_stale_shards(shards: tuple[Shard, ...], folder: Path) -> None:
@@ -197,7 +199,7 @@ def remove_stale_shards(shards: tuple[Shard, ...], folder: Path) -> None:
             shutil.rmtree(path)
 
 
-def _names(name: str, kind: type[DecisionTable | CodeStatistics | History]) -> tuple[str, ...]:
+def _names(name: str, kind: type[DecisionTable | CodeStatistics]) -> tuple[str, ...]:
     return tuple(f"{name}.{f.name}" for f in fields(kind))
 
 

@@ -1,7 +1,7 @@
 """Build a cohort folder from a folder of events, file by file, in bounded memory."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -41,8 +41,14 @@ from posology.cohorts.events.chunks import (
 )
 from posology.cohorts.events.day_order import study_events
 from posology.cohorts.events.stream import subject_runs
+from posology.cohorts.images import attach_images
 from posology.cohorts.part import feature_codes
-from posology.cohorts.storage.arrays import CohortWriter, load_cohort, save_cohort
+from posology.cohorts.storage.arrays import (
+    CohortWriter,
+    history_of,
+    load_cohort,
+    save_cohort,
+)
 from posology.cohorts.storage.cached_parts import (
     Shard,
     build_shard,
@@ -59,7 +65,6 @@ from posology.cohorts.storage.parallel import LOCAL, Progress, run_parallel
 from posology.cohorts.storage.record_check import check_records
 from posology.domain.codes import needs_name, study_codes
 from posology.domain.cohort import DECISION_COLUMNS, SPLITS, Cohort
-from posology.domain.history import History
 from posology.domain.profile import Profile
 from posology.domain.study import Study
 from posology.errors import RecordError, UserError
@@ -109,6 +114,8 @@ def build_folder(
         table = read_event_table(files)
         flow = dry_run(study, events, options)
         cohort = build_cohort(table, study, split, descriptions=read_codes(events))
+        history = attach_images(cohort.history, cohort.profile, study, events)
+        cohort = replace(cohort, history=history)
         with draft_folder(out) as draft:
             save_cohort(cohort, draft / "whole", flow)
             (draft / "whole").rename(out)
@@ -207,6 +214,8 @@ def _build(study: Study, records: Records, draft: Path, options: BuildOptions) -
     profile = with_units(profile, read_units(files))
     writer = CohortWriter(draft / "whole")
     _write_histories(writer, shards, (study, profile), keep=options.parts is not None)
+    whole = attach_images(history_of(writer.mapped()), profile, study, events)
+    writer.append_images(whole.images)
     _write_columns(writer, (study, profile, codes), (decisions, flow, findings), options.truth)
     if options.parts is not None:
         remove_stale_shards(shards, cache)
@@ -273,10 +282,8 @@ def _write_columns(
     """Write the columns of the decisions, after the histories."""
     (study, profile, codes), (decided, flow, findings) = target, table
     whole = writer.mapped()
-    history = History(**{f.name: whole[f"history.{f.name}"] for f in fields(History)})
-    cohort = assemble_cohort(
-        decided, (study, profile, history), whole["subject"], whole["last_step"]
-    )
+    encoded = study, profile, history_of(whole)
+    cohort = assemble_cohort(decided, encoded, whole["subject"], whole["last_step"])
     if truth is not None:
         cohort = join_truth(cohort, decided, truth)
     for name in DECISION_COLUMNS:

@@ -175,6 +175,7 @@ def _profile(table: ProfileSection, where: str) -> ProfileSpec:
         tuple(table.age),
         parts.standard_facts(table, where),
         parts.may_be_unknown(table, where),
+        table.images,
     )
 
 

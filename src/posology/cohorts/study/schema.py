@@ -244,6 +244,7 @@ class ProfileSection(Strict):
     resolution: list[ResolutionSection] = []
     kidney: KidneySection | None = None
     embedding_components: int | None = Field(default=None, ge=1)
+    images: bool = False
     required_for_advice: list[str] = []
     may_be_unknown: list[str] = []
     limits: list[RangeSection] = []

@@ -9,7 +9,9 @@ import torch
 from torch import Tensor
 
 from posology.domain.cohort import Cohort
+from posology.domain.images import shown_images
 from posology.domain.study import INTERVALS
+from posology.errors import UserError
 from posology.learners.features.dose_grid import modelled_dose_levels
 from posology.learners.network import losses
 from posology.learners.network.checkpoint import Epoch, RunFolder
@@ -172,8 +174,24 @@ def build_network(sizes: Sizes, cohort: Cohort, seed: int) -> Network:
         tasks=TaskCounts(*tasks, intervals=INTERVALS),
         dose_levels=levels,
         treatment_codes=_treatment_codes(cohort) if levels else TreatmentCodes(),
+        image_size=_image_size(cohort),
         **asdict(sizes),
     )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        return Network(config)
+        network = Network(config)
+    if network.events.images is not None and cohort.history.images is not None:
+        network.events.images.standardize(shown_images(cohort.history.images).frames)
+    return network
+
+
+def _image_size(cohort: Cohort) -> int:
+    """Rows of the images of a study that reads them; 0 of one that does not."""
+    if not cohort.study.profile.images:
+        return 0
+    if cohort.history.images is None:
+        raise UserError(
+            f"study {cohort.study.name}: [profile] images = true, and this cohort has no images; "
+            "build it again from the folder of events that `posology ingest` wrote."
+        )
+    return cohort.history.images.frames.shape[1]

@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Float64, Int64
 
 from posology.domain.cohort import Cohort
-from posology.domain.logistic_regression import fit_ridge_logistic
+from posology.domain.statistics.logistic_regression import fit_ridge_logistic
 from posology.learners.features.dose_grid import log_dose_shifts, modelled_dose_levels
 from posology.learners.features.rewards import follow_up_weights
 from posology.nn.dose_head import DoseLevels

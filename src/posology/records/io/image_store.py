@@ -5,7 +5,7 @@ import os
 import shutil
 import zipfile
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -81,12 +81,14 @@ def read_images(folder: Path, references: Iterable[str]) -> Iterator[np.ndarray]
     paths = sorted((folder / IMAGES).glob("*.npz"))
     sums = read_checksums(folder, "posology ingest")
     verify_files(folder, [f"{IMAGES}/{p.name}" for p in paths], sums, "posology ingest")
-    place: dict[str, Path] = {}
-    for path in paths:
-        place |= dict.fromkeys(_names(path), path)
-    for reference in references:
-        name = reference.removeprefix(PREFIX)
-        if name not in place:
-            raise RecordError(f"{folder}: has no image {name}; ingest its source again")
-        with place[name].open("rb") as raw, np.load(raw, allow_pickle=False) as arrays:
-            yield arrays[name]
+    with ExitStack() as stack:  # an archive with many members takes long to open
+        place: dict[str, zipfile.ZipFile] = {}
+        for path in paths:
+            archive = stack.enter_context(zipfile.ZipFile(path))
+            place |= dict.fromkeys(archive.namelist(), archive)
+        for reference in references:
+            name = reference.removeprefix(PREFIX)
+            if f"{name}.npy" not in place:
+                raise RecordError(f"{folder}: has no image {name}; ingest its source again")
+            with place[f"{name}.npy"].open(f"{name}.npy") as file:
+                yield np.lib.format.read_array(file, allow_pickle=False)

@@ -11,6 +11,7 @@ from posology.advice.why.words import code_label
 from posology.domain.ablation import without_codes
 from posology.domain.cohort import Cohort, subset_decisions
 from posology.domain.history import History, has_code, visible_events
+from posology.domain.images import take_image_rows
 from posology.domain.policy import Policy
 from posology.domain.profile import Profile
 from posology.domain.safety import allowed_in_cohort
@@ -109,6 +110,7 @@ def _visible_history(patient: Cohort) -> History:
         time=patient.history.time[: last + 1],
         step_offsets=np.array([0, last + 1], dtype=np.int64),
         subject_id=patient.history.subject_id[:1],
+        images=take_image_rows(patient.history.images, slice(0, events)),
     )
 
 

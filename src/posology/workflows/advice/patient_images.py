@@ -1,0 +1,116 @@
+"""The images of one patient, for a policy that reads them: files or pixels in a form's events."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float16
+
+from posology.advice.form.moments import parse_moment
+from posology.artifact import Artifact
+from posology.cohorts.images import match_events
+from posology.domain.codes import vocabulary_rows
+from posology.domain.history import History
+from posology.domain.images import IMAGE, NO_IMAGE, Images
+from posology.domain.policy import Policy
+from posology.domain.profile import Profile
+from posology.errors import RecordError
+from posology.learners.network.policy import NetworkPolicy
+from posology.learners.stack.policy import StackedPolicy
+from posology.records.sources.imaging.pixels import PixelError, PixelSettings, read_picture
+
+KEY = "image"
+"""Key of an event of a form: a file beside the patient's file, or the pixels as lists."""
+
+Shown = tuple[str, Float16[np.ndarray, "frame row column"]]
+"""The code of an event, and the image that it shows."""
+
+
+def image_size(policy: Policy) -> int:
+    """Rows of the images that a policy reads; 0 if it reads none."""
+    members = policy.members if isinstance(policy, StackedPolicy) else (policy,)
+    sizes = [m.network.config.image_size for m in members if isinstance(m, NetworkPolicy)]
+    return max(sizes, default=0)
+
+
+def take_images(
+    model: Artifact, form: Mapping[str, Any], folder: Path | None
+) -> tuple[dict[str, Any], list[Shown]]:
+    """The form without its images, and the images in time order.
+
+    folder: where files are; None: no file is read. RecordError names the event and the mend.
+    """
+    size, shown, events = image_size(model.policy), [], []
+    given = form.get("events")
+    if not isinstance(given, list):
+        return {**form}, []
+    for number, event in enumerate(given, start=1):
+        if isinstance(event, dict) and isinstance(event.get("code"), str) and KEY in event:
+            place = f"patient: event {number} ({event['code']})"
+            array = _read(event[KEY], (size, event["code"]), folder, place)
+            when = event.get("time")
+            moment = "" if when is None else parse_moment(when, f"{place}: time").isoformat()
+            shown.append((moment, event["code"], array))
+            event = {key: value for key, value in event.items() if key != KEY}
+        events.append(event)
+    in_order = sorted(shown, key=lambda one: one[0])
+    return {**form, "events": events}, [(code, array) for _, code, array in in_order]
+
+
+def show_images(history: History, profile: Profile, shown: list[Shown]) -> History:
+    """One patient's history with their images; RecordError if an image event has none."""
+    rows = profile.rows((IMAGE,))
+    row_of = vocabulary_rows(profile.codes)
+    code = np.array([row_of.get(code, -1) for code, _ in shown], dtype=np.int64)
+    subject = np.full(len(shown), history.subject_id[0])
+    row = match_events(history, rows, (subject, code, np.arange(len(shown))))
+    lacking = np.isin(history.code, sorted(rows)) & (row == NO_IMAGE)
+    if lacking.any():
+        name = profile.codes[history.code[lacking][0]]
+        raise RecordError(
+            f"patient: {name} has no image, and the policy reads it. Give the patient as a form, "
+            f'with "{KEY}" in this event of "events": a PNG, TIFF or .npy file beside the form.'
+        )
+    counts = [len(array) for _, array in shown]
+    frames = np.concatenate([array for _, array in shown] or [np.zeros((0, 1, 1), np.float16)])
+    offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+    return replace(history, images=Images(row, frames, offsets))
+
+
+def _read(
+    given: Any, wanted: tuple[int, str], folder: Path | None, place: str
+) -> Float16[np.ndarray, "frame row column"]:
+    """The image of a file or of numbers, as training had them; wanted: size, code."""
+    size, code = wanted
+    if isinstance(given, str):
+        if folder is None:
+            raise RecordError(
+                f'{place}: "{KEY}" names a file, which is read beside a patient\'s file only; give '
+                "the pixels as lists of numbers from 0 to 1."
+            )
+        given = _read_file(folder / given, size, code, place)
+    try:
+        array = np.asarray(given, dtype=np.float16)
+    except (TypeError, ValueError) as error:
+        raise RecordError(f'{place}: "{KEY}" is neither a file nor lists of numbers.') from error
+    array = array[None] if array.ndim == 2 else array
+    if array.ndim != 3 or array.shape[1:] != (size, size) or not len(array):
+        raise RecordError(
+            f"{place}: the image has the shape {' x '.join(map(str, array.shape))}; the policy "
+            f"learned from frames of {size} x {size}."
+        )
+    if not ((array >= 0) & (array <= 1)).all():
+        raise RecordError(f"{place}: the image has numbers outside 0 to 1.")
+    return array
+
+
+def _read_file(path: Path, size: int, code: str, place: str) -> np.ndarray:
+    try:
+        if path.suffix == ".npy":
+            return np.load(path, allow_pickle=False)
+        modality = code.split("//")[1] if "//" in code else ""
+        return read_picture(path, PixelSettings(size), modality)
+    except (PixelError, OSError, ValueError) as error:
+        raise RecordError(f"{place}: {path.name} cannot be read: it {error}.") from error
