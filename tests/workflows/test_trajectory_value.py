@@ -7,6 +7,7 @@ import pytest
 
 from posology.domain.cohort import TEST, TRAIN, VALIDATION, select_split
 from posology.domain.trajectories import episode_returns
+from posology.learners.offline_rl import dataset
 from posology.learners.offline_rl.behaviour_cloning import BehaviourCloning
 from posology.learners.offline_rl.q_network import QNetworkSettings
 from posology.simulators.conversion import StudyNames, to_cohort
@@ -32,10 +33,12 @@ def made():
 
 
 def test_trajectories_are_valued_next_to_usual_care_or_refused_with_the_reason(
-    made, tmp_path
+    made, tmp_path, monkeypatch
 ) -> None:
     logged, cohort = made
     mdp = survival_mdp()
+    # Hardly trained: its first choice is no option in particular, and few patients follow it.
+    monkeypatch.setattr(dataset, "with_enough_batches", lambda settings, _: settings)
     small = BehaviourCloning(QNetworkSettings(hidden=8, members=1, epochs=2, lags=1, code_steps=1))
     policy = small.fit(select_split(cohort, TRAIN), select_split(cohort, VALIDATION))
     unrecorded = replace(cohort, logged_probability=np.full(len(cohort), np.nan, np.float32))

@@ -32,6 +32,7 @@ from posology.learners.offline_rl.q_network import (
     predict_outputs,
     select_rows,
     train_network,
+    with_enough_batches,
 )
 
 MEMORY_EPOCHS = 2
@@ -171,7 +172,10 @@ def _errors(
 def fit_behaviour_policy(
     spec: RecentWindowSpec, rows: RecentRows, cohort: Cohort, settings: QNetworkSettings
 ) -> EnsembleWeights:
-    """Logits of the clinicians' choice, one member, by cross-entropy on their treatments."""
+    """Logits of the clinicians' choice, one member, by cross-entropy on their treatments.
+
+    With more batches than `settings` where decisions are few (`with_enough_batches`).
+    """
     network = QNetwork(spec, len(cohort.study.formulary.treatments), settings, members=1)
     treatment = cohort.treatment.astype(np.int64)
     known = torch.from_numpy(np.flatnonzero(treatment >= 0))
@@ -182,7 +186,7 @@ def fit_behaviour_policy(
         logits = network(select_rows(rows, rows_of_batch))[0]
         return F.cross_entropy(logits, chosen[rows_of_batch])
 
-    train_network(network, len(known), loss, settings)
+    train_network(network, len(known), loss, with_enough_batches(settings, len(known)))
     return network.to_weights()
 
 

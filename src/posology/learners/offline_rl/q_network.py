@@ -1,7 +1,8 @@
 """A small ensemble on rows of the recent past: trained with torch, evaluated with numpy."""
 
+import math
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 import torch
@@ -13,6 +14,9 @@ from posology.learners.features.recent_window import RecentRows, RecentWindowSpe
 from posology.nn.ragged import ragged_range
 
 MAX_DECISIONS_AT_ONCE = 8192
+STEPS, SMALLEST_BATCH, BATCHES = 400, 256, 50
+"""Of a model of usual care: least number of batches in all, least decisions in one, and about how
+many batches in a pass."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +37,18 @@ class QNetworkSettings:
     treatment_lags: int = 5
     """Number of last treatments used."""
     seed: int = 0
+
+
+def with_enough_batches(settings: QNetworkSettings, decisions: int) -> QNetworkSettings:
+    """At least as many passes, and more and smaller batches where they would be few.
+
+    A model of usual care with 14 batches of 2,000 decisions is hardly better than the shares of
+    the options, and whatever divides by it or excludes rare options by it errs
+    (docs/decisions/trajectory-gain.md).
+    """
+    batch = min(max(SMALLEST_BATCH, decisions // BATCHES), settings.batch)
+    a_pass = math.ceil(max(decisions, 1) / batch)
+    return replace(settings, batch=batch, epochs=max(settings.epochs, math.ceil(STEPS / a_pass)))
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -1,12 +1,4 @@
-"""How clinicians choose, as a policy to compare with: the clone that predicts other patients best.
-
-A clone with the defaults of `QNetworkSettings` makes 14 batches of 2,000 decisions, and is then
-hardly better than the shares of the options. Estimates whose weights divide by it err
-(docs/decisions/trajectory-gain.md).
-"""
-
-import math
-from dataclasses import replace
+"""How clinicians choose, as a policy to compare with: the clone that best predicts others."""
 
 import numpy as np
 
@@ -18,26 +10,18 @@ from posology.learners.offline_rl.q_network import QNetworkSettings
 
 MEMORIES = (2, 5)
 """Last values and treatments seen. Fewer patients teach less of them."""
-STEPS, SMALLEST_BATCH, BATCHES = 400, 256, 50
-"""Least number of batches in all, least decisions in one, and about how many batches in a pass."""
 
 
 def clone_usual_care(train: Cohort, validation: Cohort, seed: int) -> RecentWindowPolicy:
     """The clone of each memory that gives validation patients' treatments the least log loss."""
     clones = [
-        BehaviourCloning(cloning_settings(len(train), memory, seed)).fit(train, validation)
+        BehaviourCloning(QNetworkSettings(seed=seed, lags=memory, treatment_lags=memory)).fit(
+            train, validation
+        )
         for memory in MEMORIES
     ]
     losses = [treatment_log_loss(clone, validation) for clone in clones]
     return clones[int(np.argmin(losses))]
-
-
-def cloning_settings(decisions: int, memory: int, seed: int) -> QNetworkSettings:
-    """As many passes as always, and more where they would be few batches."""
-    settings = QNetworkSettings(seed=seed, lags=memory, treatment_lags=memory)
-    batch = min(max(SMALLEST_BATCH, decisions // BATCHES), settings.batch)
-    a_pass = math.ceil(max(decisions, 1) / batch)
-    return replace(settings, batch=batch, epochs=max(settings.epochs, math.ceil(STEPS / a_pass)))
 
 
 def treatment_log_loss(policy: RecentWindowPolicy, cohort: Cohort) -> float:
