@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from posology.causal.boosted_trees import distinct_columns, make_effect_trees
+from posology.causal.boosted_trees import distinct_columns, fill_unknown, make_effect_trees
 
 
 def test_columns_that_repeat_an_earlier_one_change_no_prediction() -> None:
@@ -16,3 +16,15 @@ def test_columns_that_repeat_an_earlier_one_change_no_prediction() -> None:
     y = np.nan_to_num(X[:, 1]) + rng.normal(size=300)
     predicted = [make_effect_trees().fit(each, y).predict(each) for each in (repeated, kept)]
     np.testing.assert_array_equal(*predicted)
+
+
+def test_a_column_that_is_unknown_in_a_fold_splits_nothing() -> None:
+    rng = np.random.default_rng(1)
+    X = rng.integers(0, 5, (200, 3)).astype(float)
+    y = X[:, 0] + rng.normal(size=200)
+    known = fill_unknown(X)
+    assert known is X
+    X[:, 1] = np.nan
+    fitted = make_effect_trees().fit(fill_unknown(X), y)
+    there = np.where(np.isnan(X), 3.0, X)
+    np.testing.assert_array_equal(fitted.predict(X), fitted.predict(there))

@@ -25,6 +25,17 @@ def distinct_columns(
     return X if len(first) == X.shape[1] else X[:, list(first.values())]
 
 
+def fill_unknown(
+    X: Float64[np.ndarray, "decision feature"],  # noqa: N803
+) -> Float64[np.ndarray, "decision feature"]:
+    """Columns that are unknown at all of these decisions are 0, so that no tree splits on them.
+
+    A fact of a few patients may be in none of a fold's, and scikit-learn's trees need a number.
+    """
+    unknown = np.isnan(X).all(axis=0)
+    return np.where(unknown, 0.0, X) if unknown.any() else X
+
+
 def bin_columns(
     X: Float[np.ndarray, "decision feature"],  # noqa: N803
 ) -> Float[np.ndarray, "decision feature"]:

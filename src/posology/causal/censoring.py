@@ -16,6 +16,7 @@ from posology.causal.boosted_trees import (
     MIN_LEAF_SIZE,
     bin_columns,
     distinct_columns,
+    fill_unknown,
     make_boosted_trees,
 )
 from posology.causal.left_out import TRIAL_FOLD, LeftOut
@@ -214,7 +215,7 @@ def _boosted_ratio(followed: FollowedTrial, rows: Mask) -> Column:
             exposure[own] = _exposure(followed, mine[own], ratio)
         at_risk = exposure > 0
         fitted = make_boosted_trees("poisson", leaf).fit(
-            followed.inputs[mine[at_risk]],
+            fill_unknown(followed.inputs[mine[at_risk]]),
             followed.censored[mine[at_risk]] / exposure[at_risk],
             sample_weight=exposure[at_risk],
         )

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from jaxtyping import Bool, Float64
 
-from posology.causal.boosted_trees import make_boosted_classifier
+from posology.causal.boosted_trees import fill_unknown, make_boosted_classifier
 from posology.causal.censoring import CensoringModel, FollowedTrial, fit_censoring
 from posology.causal.left_out import TRIAL_FOLD, LeftOut
 from posology.causal.outcome_regression import append_option
@@ -125,7 +125,7 @@ def _logistic(followed: FollowedTrial, rows: Mask, known: Selected, weight: Weig
 
 
 def _boosted(followed: FollowedTrial, rows: Mask, known: Selected, weight: Weights) -> Column:
-    fitted = make_boosted_classifier().fit(followed.inputs[rows], known, weight)
+    fitted = make_boosted_classifier().fit(fill_unknown(followed.inputs[rows]), known, weight)
     return fitted.predict_proba(followed.inputs)[:, 1]
 
 

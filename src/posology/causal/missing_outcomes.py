@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from jaxtyping import Float64
 
-from posology.causal.boosted_trees import make_boosted_trees
+from posology.causal.boosted_trees import fill_unknown, make_boosted_trees
 from posology.causal.censoring import (
     CensoringModel,
     FollowedTrial,
@@ -224,7 +224,8 @@ def _expected_outcomes(learning: _Learning, weight: Column) -> Matrix:
         return np.full((len(trial), trial.n_options), constant)
 
     def fit() -> Matrix:
-        trees = make_boosted_trees().fit(inputs[rows], trial.outcome[rows], weight[rows])
+        known = fill_unknown(inputs[rows])
+        trees = make_boosted_trees().fit(known, trial.outcome[rows], weight[rows])
         return predict_options(trees, inputs, trial.n_options)
 
     fitted_to = np.append(weight, np.where(rows, trial.outcome, 0.0))

@@ -7,7 +7,7 @@ from itertools import combinations
 import numpy as np
 from jaxtyping import Float64
 
-from posology.causal.boosted_trees import distinct_columns, make_boosted_trees
+from posology.causal.boosted_trees import distinct_columns, fill_unknown, make_boosted_trees
 from posology.causal.completed import Completed
 from posology.causal.ridge import PENALTIES, FoldProducts, RidgeTask, solve_ridges
 from posology.causal.spline_basis import expand_basis, fit_basis
@@ -243,7 +243,7 @@ def _boosted(trial: Trial, rows: Mask) -> Matrix:
     """Expected outcome of every decision under each option, by trees fitted on some rows."""
     columns = distinct_columns(trial.covariates)
     inputs = append_option(columns, trial.treatment, trial.n_options)
-    trees = make_boosted_trees().fit(inputs[rows], trial.outcome[rows])
+    trees = make_boosted_trees().fit(fill_unknown(inputs[rows]), trial.outcome[rows])
     return predict_options(trees, inputs, trial.n_options)
 
 

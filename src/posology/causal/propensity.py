@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float64
 
-from posology.causal.boosted_trees import distinct_columns, make_boosted_classifier
+from posology.causal.boosted_trees import distinct_columns, fill_unknown, make_boosted_classifier
 from posology.causal.spline_basis import expand_basis, fit_basis
 from posology.causal.trial import FOLDS, Fold, Mask, Matrix, Trial, select_rows
 
@@ -156,7 +156,7 @@ def _fit(
     if model == "shares":
         return probability
     if model == "boosting":
-        fitted = make_boosted_classifier().fit(X, treatment)
+        fitted = make_boosted_classifier().fit(fill_unknown(X), treatment)
         inputs = new
     else:
         basis = fit_basis(X, hinges=model == "splines", products=False)
