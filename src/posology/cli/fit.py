@@ -73,7 +73,7 @@ def fit(
         bool,
         typer.Option(
             help="Also learn how the first [[progression]] value goes on under planned "
-            "treatments, for `posology predict --plan`."
+            "treatments, for every recommendation and for `posology predict --plan`."
         ),
     ] = False,
 ) -> None:

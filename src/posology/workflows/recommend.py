@@ -34,6 +34,7 @@ from posology.domain.safety_rules.fixed import fix_rules
 from posology.domain.study import Study
 from posology.errors import UserError
 from posology.report.patient.terminal import render_advice
+from posology.workflows.advice.keys import PLANS
 from posology.workflows.advice.patient_evidence import (
     guideline_answers,
     patient_evidence,
@@ -148,6 +149,10 @@ def recommend(
     facts = () if kept is None else kept.facts
     patient_at_hand = loaded.policy, history
     advice = with_unknown(advice, loaded.study, patient_at_hand, reading.unknown, facts)
+    if PLANS in loaded.evidence:
+        from posology.workflows.plans.outlook import add_plans  # only plans need their learner
+
+        advice = add_plans(advice, loaded, history)
     stored = stored_evidence(loaded)
     return RecommendResult(advice, loaded.study, loaded.digest, reading, stored.study, stored.dose)
 

@@ -1,13 +1,15 @@
 """The schema that is published is that of the types, and every state's answer fits it."""
 
 import json
+from dataclasses import replace
 from importlib.resources import files
 
 import pytest
 
-from posology.domain.recommendation.recommendation import STATES
+from posology.domain.recommendation.recommendation import NO_OPTION_BETTER, STATES
 from posology.domain.recommendation.schema import recommendation_schema
 from posology.workflows.recommend import RecommendResult
+from tests.builders.planned import PLANS
 from tests.builders.policies import iwpc_cohort
 from tests.builders.recommendations import ADVICE_BY_STATE
 
@@ -26,6 +28,7 @@ KEYS = [
     "missing",
     "model",
     "options",
+    "plans",
     "reading",
     "reference",
     "safety",
@@ -71,4 +74,14 @@ def test_the_answer_of_every_state_fits_the_schema(state: str) -> None:
     jsonschema.validate(body, recommendation_schema())
     body["options"][0]["standing"] = "best"
     with pytest.raises(jsonschema.ValidationError, match="'best' is not one of"):
+        jsonschema.validate(body, recommendation_schema())
+
+
+def test_an_answer_with_plans_fits_the_schema() -> None:
+    jsonschema = pytest.importorskip("jsonschema")
+    advice = replace(ADVICE_BY_STATE[NO_OPTION_BETTER], plans=PLANS)
+    body = RecommendResult(advice, iwpc_cohort().study, "0").to_json()
+    jsonschema.validate(body, recommendation_schema())
+    body["plans"]["courses"][0]["plan"] = "wait"
+    with pytest.raises(jsonschema.ValidationError, match="'wait' is not one of"):
         jsonschema.validate(body, recommendation_schema())

@@ -12,7 +12,11 @@ from posology.domain.outcome_trajectories import (
     outcomes_under,
 )
 from posology.errors import UserError
-from posology.learners.trajectories.interval_width import scale_intervals, width_factors
+from posology.learners.trajectories.interval_width import (
+    check_coverage,
+    scale_intervals,
+    width_factors,
+)
 from posology.learners.trajectories.learner import TrajectoryLearner
 from posology.learners.trajectories.mixed_effects import (
     MixedEffects,
@@ -180,3 +184,33 @@ def test_a_patient_with_many_visits_counts_once():
     truth = np.concatenate([np.full((50, 1), 100.0), np.full((50, 1), 1.0)])
     each = PlannedOutcomes(mean, mean - 1, mean + 1)
     assert width_factors(each, truth, subject)[0] == pytest.approx(1.0)
+
+
+def test_coverage_is_checked_on_patients_who_did_not_set_the_width():
+    rng = np.random.default_rng(3)
+    subject = np.repeat(np.arange(2_000), 3)
+    truth = rng.normal(size=(6_000, 2)) * [1.0, 3.0]
+    unit = np.ones((6_000, 2))
+    found = check_coverage(PlannedOutcomes(0 * unit, -unit, unit), truth, subject, rng)
+    assert found is not None
+    assert found.patients == 2_000
+    assert found.covered == pytest.approx((0.9, 0.9), abs=0.02)
+
+
+def test_coverage_of_a_handful_is_not_checked():
+    rng, unit = np.random.default_rng(4), np.ones((40, 1))
+    intervals = PlannedOutcomes(0 * unit, -unit, unit)
+    assert check_coverage(intervals, unit, np.arange(40) // 2, rng) is None
+    assert check_coverage(intervals, unit, np.arange(40), rng) is not None
+
+
+def test_a_half_that_is_wider_than_the_other_shows_in_the_coverage():
+    """Each half is judged by the other's width: its own would always cover."""
+    rng = np.random.default_rng(0)
+    first = rng.permutation(np.arange(100))[:50]
+    unit = np.ones((100, 1))
+    truth = np.where(np.isin(np.arange(100), first), 10.0, 1.0)[:, None]
+    intervals = PlannedOutcomes(0 * unit, -unit, unit)
+    found = check_coverage(intervals, truth, np.arange(100), np.random.default_rng(0))
+    assert found is not None
+    assert found.covered == (0.5,)

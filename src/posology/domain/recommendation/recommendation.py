@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 
 from posology.domain.recommendation.findings import Certainty, KnownFact, MissingFact, SafetyFinding
 from posology.domain.recommendation.option import DoseAdvice, OptionAdvice
+from posology.domain.recommendation.planned import PlannedCourses
 from posology.domain.recommendation.why import Why
 
 BETTER_FOR_PATIENT = "better"
@@ -93,6 +94,9 @@ class Recommendation:
     """Date of the decision, ISO 8601."""
     known: tuple[KnownFact, ...] = ()
     """The facts of the patient that were used, as they are recorded."""
+    plans: PlannedCourses | None = None
+    """If the patient continues, stops or switches; None where the model was fitted without plans,
+    and where there is no answer."""
 
 
 def as_sent(advice: Recommendation) -> Recommendation:

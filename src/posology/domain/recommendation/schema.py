@@ -9,11 +9,12 @@ from typing import Any
 from posology.domain.recommendation.evidence import DoseEvidence, StudyEvidence
 from posology.domain.recommendation.findings import FINDING_KINDS
 from posology.domain.recommendation.option import STANDINGS
+from posology.domain.recommendation.planned import PLANS
 from posology.domain.recommendation.recommendation import STATES, Recommendation
 from posology.domain.serialization import DIALECT, dataclass_schema, type_schema
 
 IDENTIFIER = "urn:posology:recommendation:1"
-_WORDS = {"state": STATES, "standing": STANDINGS, "kind": FINDING_KINDS}
+_WORDS = {"state": STATES, "standing": STANDINGS, "kind": FINDING_KINDS, "plan": PLANS}
 """Fields that take one of some words."""
 
 

@@ -22,7 +22,12 @@ from posology.domain.outcome_trajectories import (
     select_subjects,
 )
 from posology.errors import UserError
-from posology.learners.trajectories.interval_width import scale_intervals, width_factors
+from posology.learners.trajectories.interval_width import (
+    CoverageCheck,
+    check_coverage,
+    scale_intervals,
+    width_factors,
+)
 from posology.learners.trajectories.mixed_effects import (
     MixedEffects,
     fit_mixed_effects,
@@ -48,6 +53,10 @@ class TrajectoryModel:
     settings: PathSettings
     candidates: tuple[tuple[str, float], ...]
     """Scales that were tried, with the error on validation patients, in the outcome's unit."""
+    check: CoverageCheck | None = None
+    """Of the intervals, between halves of the validation patients; None: too few."""
+    check_of_changes: CoverageCheck | None = None
+    """The same under the plans that the intervals were widened for."""
 
     @property
     def horizon(self) -> int:
@@ -94,6 +103,7 @@ class TrajectoryLearner:
             width_factors(paths, truth, plans.subject),
             PathSettings(self.draws, self.seed),
             tuple((each[1].spec.scale, each[0]) for each in fitted),
+            check_coverage(paths, truth, plans.subject, np.random.default_rng(self.seed)),
         )
 
     def _validation_plans(self, validation: OutcomeTrajectories) -> Plans:
@@ -135,8 +145,11 @@ def widen_for(
 ) -> TrajectoryModel:
     """The model with intervals that also cover under these plans, which were followed."""
     paths = predict_paths(model.effects, validation, plans, model.settings)
-    width = width_factors(paths, outcomes_under(validation, plans), plans.subject)
-    return replace(model, width=np.maximum(model.width, width))
+    truth = outcomes_under(validation, plans)
+    width = np.maximum(model.width, width_factors(paths, truth, plans.subject))
+    rng = np.random.default_rng(model.settings.seed)
+    check = check_coverage(paths, truth, plans.subject, rng)
+    return replace(model, width=width, check_of_changes=check)
 
 
 def _possible(scales: tuple[Scale, ...], train: OutcomeTrajectories) -> Iterator[Scale]:

@@ -126,6 +126,13 @@ def to_trajectories(grid: VisitGrid, history: History) -> tuple[OutcomeTrajector
     return OutcomeTrajectories(outcome, treatment, np.nan_to_num(scaled)), taken
 
 
+def last_measured(grid: VisitGrid, history: History) -> float:
+    """Day of the last dated measurement of the only patient; NaN without one."""
+    events = _dated(history)
+    measured = np.isin(events.code, grid.outcome_rows) & ~np.isnan(events.value)
+    return float(events.time[measured].max()) if measured.any() else float("nan")
+
+
 def visit_at(
     grid: VisitGrid,
     history: History,

@@ -137,6 +137,34 @@ class SafetyRow:
 
 
 @dataclass(frozen=True, slots=True)
+class PlanRow:
+    """One plan: the value after each step, and its course."""
+
+    plan: str
+    """`Continue`, `Stop`, `Switch`."""
+    title: str
+    """The option with its dose."""
+    cells: tuple[tuple[str, str], ...]
+    """The value after each step, and its interval."""
+    course: str
+    """SVG."""
+    remarks: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PlanTable:
+    """A value if the patient continues, stops or switches."""
+
+    heading: str
+    note: str
+    heads: tuple[str, ...]
+    """`3 months`, of each step."""
+    rows: tuple[PlanRow, ...]
+    lines: tuple[Line, ...]
+    """What the figures are, and how sure."""
+
+
+@dataclass(frozen=True, slots=True)
 class ReasonRow:
     """One fact, its sentence, and its bar."""
 
@@ -224,6 +252,7 @@ class PatientPage:
     certainty: tuple[Line, ...]
     safety_note: str
     safety: tuple[SafetyRow, ...]
+    plans: PlanTable | None
     contrasts: tuple[ContrastPart, ...]
     why: tuple[Group, ...]
     similar_note: str

@@ -19,6 +19,7 @@ from posology.report.patient.content import (
     OptionRow,
     OptionTable,
     PatientPage,
+    PlanTable,
     SafetyRow,
     Tag,
 )
@@ -50,6 +51,8 @@ def render_advice(advice: Recommendation) -> Group:
         parts += _section("How sure", _lines(page.certainty))
     if page.safety:
         parts += _section("Safety and pharmacogenomics", *[_finding(row) for row in page.safety])
+    if page.plans is not None:
+        parts += _section(page.plans.heading, *_plans(page.plans))
     for contrast in page.contrasts:
         parts += _section(contrast.heading, *_contrast(contrast))
     for group in page.why:
@@ -157,6 +160,21 @@ def _finding(row: SafetyRow) -> Group:
     source = ", ".join(x for x in (row.strength, row.source, row.version) if x)
     finding = Text.assemble(tag, (f"{row.finding}.", "bold"), f" {row.meaning}{concerns}")
     return Group(finding, *([Padding(_dim(source), (0, 0, 0, 2))] if source else []))
+
+
+def _plans(plans: PlanTable) -> list[RenderableType]:
+    if not plans.rows:
+        return [_lines(plans.lines)]
+    table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 2, 0, 0))
+    table.add_column("Plan", overflow="fold")
+    for head in plans.heads:
+        table.add_column(f"after {head}", overflow="fold")
+    for row in plans.rows:
+        cells = [f"{value}\n{span}" for value, span in row.cells]
+        few = "".join(f"\n! {text}" for text in row.remarks)
+        plan = Text.assemble(f"{row.plan} {row.title}", (few, _COLORS[WARN]))
+        table.add_row(plan, *cells)
+    return [_dim(plans.note), table, _lines(plans.lines)]
 
 
 def _contrast(contrast: ContrastPart) -> list[RenderableType]:

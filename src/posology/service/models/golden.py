@@ -42,7 +42,8 @@ def check_golden(folder: Path, model: Artifact) -> int:
     """Number of golden patients, all answered bit for bit; ArtifactError names the first other."""
     body = json.loads((folder / GOLDEN).read_bytes())
     for number, entry in enumerate(body["patients"], 1):
-        found, kept = _answer(model, entry["form"]), entry["answer"]
+        kept = entry["answer"]
+        found = _known(_answer(model, entry["form"]), kept)
         if found != kept:
             part = next((k for k in kept if found.get(k) != kept[k]), "its parts")
             raise ArtifactError(
@@ -56,6 +57,11 @@ def check_golden(folder: Path, model: Artifact) -> int:
 def _answer(model: Artifact, form: dict[str, Any]) -> dict[str, Any]:
     """The answer as JSON values: numbers are equal only if every bit of them is."""
     return orjson.loads(orjson.dumps(recommend(model, form).to_json()))
+
+
+def _known(found: dict[str, Any], kept: dict[str, Any]) -> dict[str, Any]:
+    """The answer without keys that came later and say nothing of this model."""
+    return {key: value for key, value in found.items() if key in kept or value is not None}
 
 
 def made_up_patients(model: Artifact) -> list[dict[str, Any]]:

@@ -31,11 +31,13 @@ from posology.lifecycle.registry.history import JUDGE, PLAN, Entry, append_entry
 from posology.lifecycle.registry.state import Registry, is_registry, read_registry
 from posology.lifecycle.registry.versions import verify_version
 from posology.workflows.advice.evidence import MAX_DECISIONS
+from posology.workflows.advice.keys import PLANS
 from posology.workflows.fit import NETWORK, STACK, FitResult, NetworkSettings, fit
 from posology.workflows.over_time.champion import encode_everyone, find_champion, learned_until
 from posology.workflows.over_time.judging import Pair, gather_evidence
 from posology.workflows.over_time.looks import COUNTED, looks_of, plan_of
 from posology.workflows.over_time.registry import PARENT, add_model
+from posology.workflows.plans.learn import learn_plans, with_plans
 from posology.workflows.progress import Progress, no_progress
 from posology.workflows.results import Row
 
@@ -275,7 +277,13 @@ def _fit_challenger(
     if method in (NETWORK, STACK):
         recipe = str(champion.evidence.get("recipe", settings.recipe))
         settings = NetworkSettings(recipe, start=_network_weights(champion.policy))
+    planned = None
+    if PLANS in champion.evidence:
+        progress("the value under plans")
+        planned = learn_plans(cohort, learning.seed)
     fitted = fit(cohort, method, learning.seed, settings, progress, learning.evidence_decisions)
+    if planned is not None:
+        fitted = with_plans(fitted, planned)
     return replace(fitted, evidence=fitted.evidence | {PARENT: champion.digest})
 
 

@@ -1,7 +1,7 @@
 """A patient's value under several plans, from a saved policy."""
 
 import json
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,24 +12,21 @@ from rich.markup import escape
 from rich.table import Table
 
 from posology.artifact import Artifact
-from posology.domain.history import History
-from posology.domain.outcome_trajectories import OutcomeTrajectories, Plans
 from posology.errors import RecordError, UserError
-from posology.learners.trajectories.simulated_paths import PathSettings
-from posology.learners.trajectories.visit_grid import (
-    MOST_VISITS,
-    OptionsTaken,
-    as_components,
-    to_trajectories,
-)
 from posology.records.io.drafts import write_whole
 from posology.report.patient.forecast_terminal import reading_lines
 from posology.workflows.patient import Patient, encode
+from posology.workflows.plans.evidence_words import ADJUSTED, checked_words, learned_words
 from posology.workflows.plans.learn import PlanModel, plans_of
+from posology.workflows.plans.patient_plans import (
+    FEW_PATIENTS,
+    PatientNow,
+    patient_now,
+    predict_plans,
+)
 from posology.workflows.plans.plan_file import (
     NO_OPTION,
     Plan,
-    PlannedStep,
     PlanNotes,
     plans_to_json,
     read_plans,
@@ -38,10 +35,6 @@ from posology.workflows.plans.plan_file import (
 from posology.workflows.recommend import as_artifact
 from posology.workflows.results import Row, render_text, rows_to_table
 
-DRAWS = 2_048
-"""Paths of each plan: one patient's interval must not depend on chance."""
-FEW_PATIENTS = 50
-"""Training patients of an option below which the comparison says so."""
 NOTHING_TO_STOP = (
     "The patient takes none of the options now: to stop is the same as to continue, and is no plan "
     "of its own."
@@ -64,6 +57,10 @@ class PlanComparison:
     notes: tuple[str, ...]
     """What must be said first: facts not used, beyond what the model saw, or assumed."""
     digest: str
+    learned_from: str
+    """Patients and steps, in words."""
+    checked: str
+    """How often the intervals held the value of other patients, in words."""
 
     @property
     def rows(self) -> list[Row]:
@@ -94,6 +91,9 @@ class PlanComparison:
             "unit": self.unit,
             "last_value": self.last_value,
             "notes": [" ".join(render_text(note).split()) for note in self.notes],
+            "adjusted": ADJUSTED,
+            "learned_from": self.learned_from,
+            "checked": self.checked,
             "rows": self.rows,
         }
 
@@ -114,23 +114,12 @@ class PlanComparison:
                 f"{row['low']:.1f} to {row['high']:.1f}",
             )
         note = (
-            "[dim]Expected if the plan is kept to, for patients alike in what is recorded. Drugs "
-            "that only patients differing in unrecorded ways received are not compared fairly.\n"
+            f"[dim]Expected if the plan is kept to. {escape(ADJUSTED)}\n"
             "Intervals contain the value of 90 of 100 such patients, not the difference between "
-            "two plans, which is more certain.[/]"
+            f"two plans. {escape(self.checked)}\n"
+            f"Learned from: {escape(self.learned_from)}[/]"
         )
         return Group(*self.notes, table, note)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Now:
-    """The patient at the last measurement."""
-
-    model: PlanModel
-    trajectories: OutcomeTrajectories
-    taken: OptionsTaken
-    visit: int
-    notes: tuple[str, ...]
 
 
 def compare_plans(
@@ -139,27 +128,23 @@ def compare_plans(
     """The patient's value under each plan of the file, from the last measurement on."""
     loaded = as_artifact(model)
     horizon = plans_of(loaded).trajectories.horizon
-    plans = read_plans(Path(plan_file), loaded.study.formulary, horizon)
-    now = _read(loaded, patient)
-    learned = replace(now.model.trajectories, settings=PathSettings(DRAWS))
-    treatment = _components(now, plans, loaded)
-    rows = np.zeros(len(plans), np.int64)
-    found = learned.predict(now.trajectories, Plans(rows, rows + now.visit, treatment))
-    unknown = [
-        [np.nan if step >= len(plan.steps) else 1.0 for step in range(treatment.shape[1])]
-        for plan in plans
-    ]
+    formulary = loaded.study.formulary
+    plans = read_plans(Path(plan_file), formulary, horizon)
+    now, notes = _read(loaded, patient)
+    found = predict_plans(now, plans, formulary)
     return PlanComparison(
         value=now.model.value,
         unit=now.model.unit,
-        last_value=float(now.trajectories.outcome[0, now.visit]),
+        last_value=now.last_value,
         step_days=now.model.grid.step_days,
         plans=plans,
-        mean=found.mean * unknown,
-        low=found.low * unknown,
-        high=found.high * unknown,
-        notes=(*now.notes, *_rare_options(now.model, plans, loaded.study.formulary.names)),
+        mean=found.mean,
+        low=found.low,
+        high=found.high,
+        notes=(*notes, *_rare_options(now.model, plans, formulary.names)),
         digest=loaded.digest,
+        learned_from=learned_words(now.model),
+        checked=checked_words(now.model),
     )
 
 
@@ -189,19 +174,14 @@ def write_plan_template(
     if Path(path).exists():
         raise UserError(f"--write-plan {path}: exists already; name a new file.")
     loaded = as_artifact(model)
-    now = _read(loaded, patient)
-    option = int(now.taken.option[0, now.visit])
-    current = PlannedStep(NO_OPTION)
-    if option >= 0:
-        largest = now.model.grid.largest_dose[option]
-        dose = float(now.taken.share[0, now.visit]) * largest if largest else None
-        current = PlannedStep(loaded.study.formulary.names[option], dose)
-    horizon = now.model.trajectories.horizon
-    plans = suggest_plans(loaded.study.formulary, current, horizon)
-    remarks = (NOTHING_TO_STOP,) if option < 0 else ()
+    formulary = loaded.study.formulary
+    now, _ = _read(loaded, patient)
+    current, horizon = now.current_step(formulary), now.model.trajectories.horizon
+    plans = suggest_plans(formulary, current, horizon)
+    remarks = (NOTHING_TO_STOP,) if current.option == NO_OPTION else ()
     learned = now.model
     notes = PlanNotes(learned.value, learned.unit, learned.grid.step_days, horizon, remarks)
-    write_whole(Path(path), plans_to_json(plans, loaded.study.formulary, notes))
+    write_whole(Path(path), plans_to_json(plans, formulary, notes))
     return PlanTemplate(plans, remarks)
 
 
@@ -210,36 +190,10 @@ def write_comparison(result: PlanComparison, path: str | Path) -> None:
     write_whole(Path(path), json.dumps(result.to_json(), indent=1) + "\n")
 
 
-def _read(model: Artifact, patient: Patient) -> _Now:
+def _read(model: Artifact, patient: Patient) -> tuple[PatientNow, tuple[str, ...]]:
+    """The patient, and remarks about the reading."""
     learned = plans_of(model)
     history, reading = encode(model, patient)
     if reading.required:
         raise RecordError(" ".join((*reading.required, "Enter it and ask again.")))
-    return _at_last_visit(learned, history, tuple(reading_lines(reading)))
-
-
-def _at_last_visit(learned: PlanModel, history: History, notes: tuple[str, ...]) -> _Now:
-    trajectories, taken = to_trajectories(learned.grid, history)
-    known = np.flatnonzero(~np.isnan(trajectories.outcome[0]))
-    if not len(known):
-        raise RecordError(
-            f"the patient has no dated value of `{learned.value}`: a plan starts from the last "
-            "one. Add its date and number, and ask again."
-        )
-    assert known[-1] < MOST_VISITS
-    return _Now(learned, trajectories, taken, int(known[-1]), notes)
-
-
-def _components(now: _Now, plans: tuple[Plan, ...], model: Artifact) -> np.ndarray:
-    names, horizon = model.study.formulary.names, max(len(plan.steps) for plan in plans)
-    option, share = np.full((len(plans), horizon), -1, np.int64), np.ones((len(plans), horizon))
-    for i, plan in enumerate(plans):
-        for j, step in enumerate(plan.steps):
-            if step.option == NO_OPTION:
-                continue
-            option[i, j] = names.index(step.option)
-            if step.dose is not None:
-                share[i, j] = step.dose / now.model.grid.largest_dose[option[i, j]]
-    last = int(now.taken.option[0, now.visit - 1]) if now.visit else -1
-    before = np.concatenate([np.full((len(plans), 1), last), option[:, :-1]], axis=1)
-    return as_components(len(names), OptionsTaken(option, share), before)
+    return patient_now(learned, history), tuple(reading_lines(reading))

@@ -1,11 +1,13 @@
 """Learn how a value goes on under planned treatments, and keep it with a saved policy."""
 
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import numpy as np
 
 from posology.artifact import Artifact
 from posology.domain.cohort import TRAIN, VALIDATION, Cohort, select_split
+from posology.domain.formulary import Treatment
 from posology.domain.outcome_trajectories import (
     OutcomeTrajectories,
     Plans,
@@ -16,11 +18,14 @@ from posology.domain.serialization import deserialize, serialize
 from posology.domain.study import PredictionTarget, Study
 from posology.errors import UserError
 from posology.learners.trajectories.learner import TrajectoryLearner, TrajectoryModel, widen_for
-from posology.learners.trajectories.visit_grid import VisitGrid, fit_visit_grid, to_trajectories
+from posology.learners.trajectories.visit_grid import (
+    VisitGrid,
+    fit_visit_grid,
+    to_trajectories,
+)
+from posology.workflows.advice.keys import PLANS
 from posology.workflows.fit import FitResult
 
-EVIDENCE = "plans"
-"""Key of the evidence that holds the model."""
 HORIZON = 4
 """Steps of a plan at most."""
 FEWEST_CHANGES = 30
@@ -38,12 +43,17 @@ class PlanModel:
     trajectories: TrajectoryModel
     patients: tuple[int, ...]
     """Training patients who took each option."""
+    learned_from: int = 0
+    """Training patients with at least two measurements; 0: not counted."""
+    usual_dose: tuple[float, ...] = ()
+    """Middle dose of each option in training patients' steps with it; 0 where it has none."""
 
     def summary(self) -> str:
         """Which value is followed, in which steps."""
         return (
             f"Plans: {self.value} ({self.unit}) in steps of {self.grid.step_days:.0f} days, at "
-            f"most {self.trajectories.horizon} steps ahead; for `posology predict --plan`."
+            f"most {self.trajectories.horizon} steps ahead; for every recommendation, and for "
+            "`posology predict --plan`."
         )
 
 
@@ -68,9 +78,29 @@ def learn_plans(cohort: Cohort, seed: int = 0, horizon: int = HORIZON) -> PlanMo
     changed = _plans_that_change(grid, logged[1], horizon)
     if len(np.unique(changed.subject)) >= FEWEST_CHANGES:
         model = widen_for(model, logged[1], changed)
-    option = parts[0][1].option
-    patients = tuple(int((option == k).any(axis=1).sum()) for k in range(len(grid.option_rows)))
-    return PlanModel(target.name, target.unit, grid, model, patients)
+    taken = parts[0][1]
+    options = range(len(grid.option_rows))
+    return PlanModel(
+        target.name,
+        target.unit,
+        grid,
+        model,
+        patients=tuple(int((taken.option == k).any(axis=1).sum()) for k in options),
+        learned_from=int(logged[0].is_observed.any(axis=1).sum()),
+        usual_dose=tuple(
+            _usual_dose(treatment, taken.share[(taken.option == k) & logged[0].is_observed])
+            for k, treatment in enumerate(cohort.study.formulary.treatments)
+        ),
+    )
+
+
+def _usual_dose(treatment: Treatment, share: np.ndarray) -> float:
+    """The middle one of the doses that were given, which are shares of the largest."""
+    limits = treatment.dose
+    if limits is None:
+        return 0.0
+    middle = float(np.quantile(share, 0.5, method="nearest")) if len(share) else 1.0
+    return min(max(limits.high * middle, limits.low), limits.high)
 
 
 def _plans_that_change(grid: VisitGrid, logged: OutcomeTrajectories, horizon: int) -> Plans:
@@ -94,17 +124,22 @@ def with_plans(result: FitResult, model: PlanModel) -> FitResult:
     """The fitted policy with the model among its evidence."""
     arrays: dict[str, np.ndarray] = {}
     stored = {"model": serialize(model, arrays), "arrays": arrays}
-    return replace(result, evidence={**result.evidence, EVIDENCE: stored})
+    return replace(result, evidence={**result.evidence, PLANS: stored})
 
 
 def plans_of(model: Artifact) -> PlanModel:
     """The model that a saved policy holds; UserError if it was fitted without."""
-    stored = model.evidence.get(EVIDENCE)
-    if stored is None:
+    if model.evidence.get(PLANS) is None:
         raise UserError(
             "the model was fitted without --plans, so that it cannot say how a value goes on under "
             "a plan; fit it again with: posology fit --plans"
         )
+    return _read(model)
+
+
+@lru_cache(maxsize=8)
+def _read(model: Artifact) -> PlanModel:
+    stored = model.evidence[PLANS]
     loaded = deserialize(PlanModel, stored["model"], stored["arrays"])
     assert isinstance(loaded, PlanModel)
     return loaded

@@ -1,0 +1,105 @@
+"""The section of plans: a value if the patient continues, stops or switches."""
+
+from posology.domain.recommendation.planned import (
+    CONTINUE,
+    STOP,
+    SWITCH,
+    PlannedCourse,
+    PlannedCourses,
+    PlannedValue,
+)
+from posology.report.patient import words
+from posology.report.patient.content import Line, PlanRow, PlanTable
+from posology.report.patient.course_marks import ValueScale, course_svg, value_scale
+
+_MONTH = 365.25 / 12
+_NEAR = 0.12
+"""So far from a whole number of months, in months for each month, a time is still called one."""
+_PLANS = {CONTINUE: "Continue", STOP: "Stop", SWITCH: "Switch to"}
+NO_BETTER = (
+    "Not shown here: the intervals are of the value, not of the difference between two plans. The "
+    "options above are compared."
+)
+
+
+def plan_table(plans: PlannedCourses) -> PlanTable:
+    """All plans on one scale; without courses, why there are none."""
+    unit = f" {plans.unit}" if plans.unit else ""
+    days = [v.days for v in plans.courses[0].values] if plans.courses else []
+    scale = value_scale(plans)
+    return PlanTable(
+        heading=f"{words.capitalise(plans.value)} if this patient continues, stops or switches",
+        note=_note(plans, unit) if plans.courses else "",
+        heads=tuple(after_words(day) for day in days),
+        rows=tuple(_row(course, plans, scale) for course in plans.courses),
+        lines=_lines(plans),
+    )
+
+
+def after_words(days: float) -> str:
+    """`10 days`, `6 weeks`, `3 months`."""
+    months = days / _MONTH
+    whole = round(months)
+    if whole >= 2 and abs(months - whole) <= _NEAR * months:
+        return f"{whole} months"
+    if days >= 14 and abs(days / 7 - round(days / 7)) < 1e-9:
+        return f"{days / 7:.0f} weeks"
+    return f"{days:.0f} {'day' if round(days) == 1 else 'days'}"
+
+
+def _note(plans: PlannedCourses, unit: str) -> str:
+    last = words.value_words(plans.last_value, "mean")
+    when = words.date_words(plans.last_date)
+    held = words.count_words(100 * plans.coverage)
+    return (
+        f"Counted from the last measurement, {last}{unit} on {when}, if the plan is kept to. "
+        f"Expected value, and under it the interval that should hold it in {held} of 100 such "
+        "patients. This is a forecast, not advice."
+    )
+
+
+def _row(course: PlannedCourse, plans: PlannedCourses, scale: ValueScale | None) -> PlanRow:
+    assert scale is not None
+    title = _title(course)
+    last = course.values[-1]
+    alt = f"{_PLANS[course.plan]} {title}: {_span(last)} after {after_words(last.days)}"
+    return PlanRow(
+        plan=_PLANS[course.plan],
+        title=title,
+        cells=tuple(
+            (_number(v.expected), f"{_number(v.low)} to {_number(v.high)}") for v in course.values
+        ),
+        course=course_svg(scale, plans.last_value, course.values, alt),
+        remarks=course.remarks,
+    )
+
+
+def _title(course: PlannedCourse) -> str:
+    if not course.title:
+        return "without any of these options"
+    dose = "" if course.dose is None else f", {words.dose_number(course.dose)} {course.dose_unit}"
+    return f"{words.capitalise(course.title)}{dose}".strip()
+
+
+def _span(value: PlannedValue) -> str:
+    return f"{_number(value.expected)} ({_interval(value)})"
+
+
+def _interval(value: PlannedValue) -> str:
+    return f"{_number(value.low)} to {_number(value.high)}"
+
+
+def _number(x: float) -> str:
+    return words.value_words(x, "mean")
+
+
+def _lines(plans: PlannedCourses) -> tuple[Line, ...]:
+    if not plans.courses:
+        return tuple(Line("Plans", text) for text in plans.left_out)
+    return (
+        *(Line("Not shown", text) for text in plans.left_out),
+        Line("What the figures are", words.sentence(plans.adjusted)),
+        Line("Which plan is better", NO_BETTER),
+        Line("Learned from", words.sentence(plans.learned_from)),
+        Line("Intervals checked", words.sentence(plans.checked)),
+    )
