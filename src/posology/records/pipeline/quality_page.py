@@ -146,5 +146,5 @@ div {{ overflow-x: auto; }}
 .t {{ white-space: nowrap; }}
 th {{ background: var(--head); }}
 </style></head>
-<body><h1>Quality of {title}</h1><p>{totals}</p>{body}</body></html>
+<body><main><h1>Quality of {title}</h1><p>{totals}</p>{body}</main></body></html>
 """
