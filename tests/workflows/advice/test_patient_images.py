@@ -13,6 +13,7 @@ from posology.domain.cohort import TEST, select_split
 from posology.errors import RecordError, UserError
 from posology.simulators.lesion import PICTURE, draw_picture
 from posology.workflows import fit as fit_module
+from posology.workflows.advice.patient_evidence import stored_evidence
 from posology.workflows.fit import NETWORK, fit
 from posology.workflows.patient import encode
 from posology.workflows.recommend import recommend
@@ -27,7 +28,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     cohort, _ = lesion_cohort(folder / "events", 60)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(fit_module, "load_recipe", lambda _name, seed, _train: small_recipe(seed))
-        result = fit(cohort, NETWORK, evidence_decisions=0)
+        result = fit(cohort, NETWORK)
     result.save(folder / "model")
     test = select_split(cohort, TEST)
     decisions = test.history, test.last_step, np.ones((len(test), 2), bool)
@@ -69,6 +70,10 @@ def test_advice_reads_a_file_or_pixels(folder: Path, model: Artifact) -> None:
     np.testing.assert_allclose(answers[0], answers[1], atol=0.02)
     other = chances(model, form(image=np.zeros((32, 32)).tolist()))
     assert not np.allclose(answers[0], other, atol=1e-4)
+
+
+def test_options_are_not_compared_by_a_study_without_images(model: Artifact) -> None:
+    assert stored_evidence(model).not_judged.startswith("The study of effects reads no images")
 
 
 def test_methods_without_pixels_refuse_such_a_study(tmp_path: Path) -> None:

@@ -37,6 +37,10 @@ from posology.workflows.progress import Progress
 
 MAX_DECISIONS = 20_000
 """Decisions of the effect study, sampled by patient above it."""
+_WITHOUT_IMAGES = (
+    "the study of effects reads no images, and its comparison of options would leave out what this "
+    "patient's image shows"
+)
 
 
 def measure_advice_evidence(
@@ -59,6 +63,8 @@ def measure_advice_evidence(
         rng, validation = np.random.default_rng([seed, 1]), select_split(cohort, VALIDATION)
         dose = measure_dose_evidence(policy, rules, validation, rng)
         return evidence | {DOSE: None if dose is None else serialize(dose, {})}
+    if cohort.study.profile.images:
+        return evidence | {EFFECTS: {NOT_JUDGED: _WITHOUT_IMAGES}}
     if not max_decisions:
         return evidence | {EFFECTS: {NOT_JUDGED: "the effect study was left out by choice"}}
     try:
