@@ -10,14 +10,19 @@ from PIL import Image
 from posology import artifact
 from posology.artifact import Artifact
 from posology.domain.cohort import TEST, select_split
+from posology.domain.history import latest_value
+from posology.domain.images import NO_IMAGE
 from posology.errors import RecordError, UserError
+from posology.learners.features.tabular import LAST_VALUE, FeatureSpec
 from posology.simulators.lesion import PICTURE, draw_picture
 from posology.workflows import fit as fit_module
-from posology.workflows.advice.patient_evidence import stored_evidence
+from posology.workflows.advice.image_scores import with_image_scores
+from posology.workflows.advice.patient_evidence import covariates
+from posology.workflows.cohorts import read_cohort
 from posology.workflows.fit import NETWORK, fit
 from posology.workflows.patient import encode
 from posology.workflows.recommend import recommend
-from tests.builders.lesion_records import lesion_cohort
+from tests.builders.lesion_records import lesion_cohort, lesion_study
 from tests.builders.small_recipes import small_recipe
 
 
@@ -72,8 +77,28 @@ def test_advice_reads_a_file_or_pixels(folder: Path, model: Artifact) -> None:
     assert not np.allclose(answers[0], other, atol=1e-4)
 
 
-def test_options_are_not_compared_by_a_study_without_images(model: Artifact) -> None:
-    assert stored_evidence(model).not_judged.startswith("The study of effects reads no images")
+def test_the_study_of_effects_sees_what_the_network_reads(folder: Path, model: Artifact) -> None:
+    cohort = read_cohort(lesion_study(), folder / "events")
+    test = select_split(cohort, TEST)
+    scored = with_image_scores(model.policy, test)
+    both = np.ones((len(test), 2), bool)
+    chance = model.policy.predict_effectiveness(test.history, test.last_step, both).mean(axis=2)
+    codes = len(test.profile.codes)
+    assert scored.profile.codes[codes:] == ("SCORE//NETWORK//excision",)
+    assert scored.profile.name(codes) == "predicted effect of excision against cream"
+    last = latest_value(scored.history, scored.last_step, frozenset([codes]))
+    np.testing.assert_allclose(last, chance[:, 1] - chance[:, 0], atol=1e-6)
+    ages = frozenset([cohort.profile.codes.index("AGE")])
+    np.testing.assert_array_equal(
+        latest_value(scored.history, scored.last_step, ages),
+        latest_value(test.history, test.last_step, ages),
+    )
+    assert scored.history.images is not None
+    shown = scored.history.images.row[scored.history.code == cohort.profile.codes.index(PICTURE)]
+    assert (shown != NO_IMAGE).all()
+    spec = FeatureSpec(np.array([codes], np.int32), np.array([LAST_VALUE], np.int8))
+    rows = covariates(model, spec)(test.history, np.asarray(test.last_step))
+    np.testing.assert_allclose(rows[:, 0], last, atol=1e-6)
 
 
 def test_methods_without_pixels_refuse_such_a_study(tmp_path: Path) -> None:

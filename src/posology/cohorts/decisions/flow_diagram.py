@@ -76,8 +76,8 @@ def summarize_flow(
 
 
 _IMAGES = (
-    "The pixels of images are read by the network alone: effects, models of other kinds, distances "
-    "from training and reasons know only that there was an image."
+    "The pixels of images are read by the network alone: `posology effect`, models of other kinds, "
+    "distances from training and similar patients know only that there was an image."
 )
 
 

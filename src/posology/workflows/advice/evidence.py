@@ -22,6 +22,7 @@ from posology.evaluation.effects.study_evidence import (
 from posology.evaluation.table1.dose_evidence import measure_dose_evidence
 from posology.learners.features.tabular import FeatureSpec
 from posology.learners.guidelines.formula import FormulaPolicy, build_rule_policy
+from posology.workflows.advice.image_scores import with_image_scores
 from posology.workflows.advice.keys import (
     ARRAYS,
     DOSE,
@@ -37,10 +38,6 @@ from posology.workflows.progress import Progress
 
 MAX_DECISIONS = 20_000
 """Decisions of the effect study, sampled by patient above it."""
-_WITHOUT_IMAGES = (
-    "the study of effects reads no images, and its comparison of options would leave out what this "
-    "patient's image shows"
-)
 
 
 def measure_advice_evidence(
@@ -48,6 +45,8 @@ def measure_advice_evidence(
 ) -> dict[str, Any]:
     """Evidence from training and validation patients; the test split is not used.
 
+    Where images are read, the study of effects has validation patients alone, and what the policy
+    reads in their images as covariates.
     `max_decisions`: of the effect study; 0 leaves it out.
     """
     fitting = subset_decisions(cohort, cohort.split != TEST)
@@ -63,10 +62,10 @@ def measure_advice_evidence(
         rng, validation = np.random.default_rng([seed, 1]), select_split(cohort, VALIDATION)
         dose = measure_dose_evidence(policy, rules, validation, rng)
         return evidence | {DOSE: None if dose is None else serialize(dose, {})}
-    if cohort.study.profile.images:
-        return evidence | {EFFECTS: {NOT_JUDGED: _WITHOUT_IMAGES}}
     if not max_decisions:
         return evidence | {EFFECTS: {NOT_JUDGED: "the effect study was left out by choice"}}
+    if cohort.study.profile.images:  # of which it learned nothing
+        fitting = with_image_scores(policy, select_split(cohort, VALIDATION))
     try:
         evidence[EFFECTS] = measure_effects(
             effect_study(fitting, max_decisions, seed=seed, progress=_named(progress))

@@ -5,19 +5,22 @@ from functools import lru_cache
 from typing import Any
 
 import numpy as np
+from jaxtyping import Float64
 
 from posology.advice.comparisons import PatientEvidence
 from posology.advice.dose_support import round_dose
+from posology.advice.why.values import Covariates
 from posology.artifact import Artifact
 from posology.causal.patient.model import PatientModel, patient_outcomes
 from posology.domain.codes import Names, display_name
 from posology.domain.formulas.formula import Formula, Term, evaluate_for_patient
-from posology.domain.history import History
+from posology.domain.history import History, StepIndex
 from posology.domain.policy import AllowedMask
 from posology.domain.recommendation.evidence import DoseEvidence, StudyEvidence
 from posology.domain.serialization import deserialize
 from posology.domain.study import Rule
 from posology.learners.features.tabular import FeatureSpec, extract_features
+from posology.workflows.advice.image_scores import add_image_scores
 from posology.workflows.advice.keys import (
     ARRAYS,
     DOSE,
@@ -71,9 +74,20 @@ def patient_evidence(model: Artifact, history: History) -> PatientEvidence | Non
     if stored.study is None or stored.patients is None or stored.features is None:
         return None
     decision = history.step_offsets[1:2] - 1
-    x = extract_features(stored.features, history, decision)[0].astype(np.float64)
+    x = covariates(model, stored.features)(history, decision)[0]
     least = model.study.advice.least_difference
     return PatientEvidence(stored.study, patient_outcomes(stored.patients, x), least)
+
+
+def covariates(model: Artifact, spec: FeatureSpec) -> Covariates:
+    """How the covariates of the effect study are read from histories of the model's patients."""
+
+    def read(history: History, decisions: StepIndex) -> Float64[np.ndarray, "decision feature"]:
+        if model.study.profile.images:
+            history = add_image_scores(model.policy, history, decisions)
+        return extract_features(spec, history, decisions).astype(np.float64)
+
+    return read
 
 
 def guideline_answers(

@@ -10,7 +10,6 @@ from posology.advice.form.training_facts import measure_facts
 from posology.advice.why.evidence import measure_why
 from posology.advice.why.surrogate import FirstOptions
 from posology.advice.why.values import (
-    Covariates,
     OptionValues,
     effect_values,
     first_by_value,
@@ -24,8 +23,7 @@ from posology.domain.history import History, StepIndex
 from posology.domain.recommendation.option import FORBIDDEN, NOT_ESTIMATED
 from posology.domain.recommendation.recommendation import Recommendation
 from posology.domain.study import Study
-from posology.learners.features.tabular import FeatureSpec, extract_features
-from posology.workflows.advice.patient_evidence import stored_evidence
+from posology.workflows.advice.patient_evidence import covariates, stored_evidence
 
 USUAL_CARE = "usual care"
 
@@ -83,15 +81,8 @@ def _effect_values(
     unit = stored.study.unit
     return effect_values(
         stored.patients.effects,
-        _covariates(stored.features),
+        covariates(model, stored.features),
         allowed,
         (USUAL_CARE, shares),
         (study.formulary.names, titles, unit),
     )
-
-
-def _covariates(spec: FeatureSpec) -> Covariates:
-    def read(history: History, decisions: StepIndex) -> np.ndarray:
-        return extract_features(spec, history, decisions).astype(np.float64)
-
-    return read
