@@ -68,7 +68,7 @@ salt = "lesion"
 [names]
 SEX = "sex"
 AGE = "age"
-IMAGE = "picture of the skin"
+"IMAGE//XC" = "picture"
 """
 """The study file of the records that `write_records` writes."""
 
