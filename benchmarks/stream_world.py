@@ -3,6 +3,7 @@
 from dataclasses import dataclass, replace
 
 import numpy as np
+import pyarrow as pa
 
 from posology.cohorts.build import build_cohort
 from posology.cohorts.study.reader import read_study
@@ -55,14 +56,20 @@ def first_day(month: int) -> float:
 
 
 def draw_world(patients: int, seed: int) -> StreamWorld:
-    """Simulate the clinic and read its decisions.
+    """Simulate the clinic and read its decisions."""
+    return draw_world_and_events(patients, seed)[0]
+
+
+def draw_world_and_events(patients: int, seed: int) -> tuple[StreamWorld, pa.Table]:
+    """The world, and the events that its decisions were read from.
 
     Vocabulary and scaling are fitted on the whole stream: they are the same for all models.
     """
     drift = Drift(is_steady=True, **{name: first_day(at) for name, at in CHANGES.items()})
     settings = ClinicSettings(patients=patients, seed=seed, drift=drift)
     simulated = simulate_patients(settings, np.arange(1, patients + 1))
-    cohort = build_cohort(meds_table(simulated.events), read_study("clinic"))
+    events = meds_table(simulated.events)
+    cohort = build_cohort(events, read_study("clinic"))
     assert cohort.time is not None
     decisions = simulated.decisions
     key = decisions.subject_id * 10**8 + decisions.minute
@@ -78,7 +85,7 @@ def draw_world(patients: int, seed: int) -> StreamWorld:
     cohort = replace(cohort, allowed=allowed)
     within = cohort.study.outcome.within_days
     month = _month(cohort.time)
-    return StreamWorld(cohort, month, _month(cohort.time + within) + 1, value, allowed)
+    return StreamWorld(cohort, month, _month(cohort.time + within) + 1, value, allowed), events
 
 
 def _month(day: np.ndarray) -> np.ndarray:
@@ -117,12 +124,29 @@ def value_of(
     world: StreamWorld, fitted: FittedPolicy, rows: np.ndarray
 ) -> tuple[float, float, int]:
     """True value of following the policy at some decisions, its standard error, and how many."""
+    earned = earned_at(world, fitted, rows)
+    return float(earned.mean()), _error(earned), len(earned)
+
+
+def gain_of(
+    world: StreamWorld, fitted: FittedPolicy, other: FittedPolicy, rows: np.ndarray
+) -> tuple[float, float]:
+    """How much more the policy earns than another one at the same decisions; standard error."""
+    more = earned_at(world, fitted, rows) - earned_at(world, other, rows)
+    return float(more.mean()), _error(more)
+
+
+def _error(values: np.ndarray) -> float:
+    return float(values.std(ddof=1) / np.sqrt(len(values)))
+
+
+def earned_at(world: StreamWorld, fitted: FittedPolicy, rows: np.ndarray) -> np.ndarray:
+    """True value of following the policy at each of the test patients' decisions."""
     rows = np.flatnonzero(rows & (world.cohort.split == TEST) & ~np.isnan(world.value).any(axis=1))
     allowed = world.allowed[rows] & fitted.options
     allowed = np.where(allowed.any(axis=1, keepdims=True), allowed, world.allowed[rows])
     at = (world.cohort.history, world.cohort.last_step[rows], allowed)
-    earned = (fitted.policy.choice_probabilities(*at) * world.value[rows]).sum(axis=1)
-    return float(earned.mean()), float(earned.std(ddof=1) / np.sqrt(len(rows))), len(rows)
+    return (fitted.policy.choice_probabilities(*at) * world.value[rows]).sum(axis=1)
 
 
 def best_value(world: StreamWorld, rows: np.ndarray) -> float:
