@@ -22,6 +22,8 @@ _MARKS = {
 }
 _MARGIN = 0.06
 """Share of the width left free at either side."""
+_EDGE = 5.0
+"""Per cent of the width from an edge in which a label would be cut."""
 
 
 def reading(estimate: Difference | Interval, higher_is_better: bool = True) -> str:
@@ -77,12 +79,17 @@ def _cell(
 
 
 def _axis(low: float, high: float, zero: float) -> str:
+    places = [(100 * (tick - low) / (high - low), tick) for tick in axis_ticks(low, high)]
     labels = "".join(
-        f'<text x="{100 * (tick - low) / (high - low):.2f}%" y="13" text-anchor="middle">'
-        f"{tick_label(tick)}</text>"
-        for tick in axis_ticks(low, high)
+        f'<text x="{at:.2f}%" y="13" text-anchor="{_anchor(at)}">{tick_label(tick)}</text>'
+        for at, tick in places
     )
     return (
         f'<svg class="axis" aria-hidden="true" width="100%" height="18">{labels}'
         f'<line class="zero" x1="{zero:.2f}%" x2="{zero:.2f}%" y1="15" y2="18"/></svg>'
     )
+
+
+def _anchor(at: float) -> str:
+    """Labels near an edge stay within it."""
+    return "start" if at < _EDGE else "end" if at > 100 - _EDGE else "middle"

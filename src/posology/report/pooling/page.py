@@ -10,6 +10,7 @@ from posology.evaluation.pooling.words import describe_pooled
 from posology.report.effects.content import SectionTable
 from posology.report.effects.forest import forest_cells
 from posology.report.html import render_template, write_html
+from posology.report.patient.words import MINUS, capitalise
 from posology.report.pooling.text import (
     describe_heterogeneity,
     describe_scope,
@@ -133,11 +134,11 @@ def _comparison(effect: PooledEffect) -> Comparison:
     where = f", {effect.outcome.family}: {effect.outcome.group}" if effect.outcome.group else ""
     unit = f", {scale.unit}" if scale.unit else ""
     return Comparison(
-        title=f"{effect.title} against {effect.against_title}",
+        title=capitalise(f"{effect.title} against {effect.against_title}"),
         sentences=describe_pooled(effect),
         heterogeneity=describe_heterogeneity(effect, scale),
         table=SectionTable(
-            f"{effect.outcome.name}{where}{unit}",
+            capitalise(f"{effect.outcome.name}{where}{unit}"),
             ("Hospital", "Effect (95 %)", "Weight"),
             rows,
             plots,
@@ -148,9 +149,9 @@ def _comparison(effect: PooledEffect) -> Comparison:
 
 
 def _figure(name: str, estimate: Difference | Interval, scale: Scale) -> str:
-    if name == "Another hospital":
-        return scale.format_interval(estimate)
-    return scale.format_difference(estimate)
+    is_other = name == "Another hospital"
+    text = scale.format_interval(estimate) if is_other else scale.format_difference(estimate)
+    return text.replace("-", MINUS)
 
 
 def _scaled(estimate: Difference | Interval, scale: Scale) -> Interval:
@@ -165,12 +166,16 @@ def _hospitals(study: PooledStudy) -> SectionTable:
             name,
             _count(s.patients),
             _count(s.analysed),
-            f"{len(s.analysis.covariates)} covariates",
+            _covariates(len(s.analysis.covariates)),
             "known, as randomised" if s.analysis.randomised else s.analysis.propensity,
         )
         for name, s in zip(study.hospitals, study.summaries, strict=True)
     )
     return SectionTable("", heads, rows)
+
+
+def _covariates(count: int) -> str:
+    return f"{count} covariate{'' if count == 1 else 's'}"
 
 
 def _count(count: int | None) -> str:

@@ -32,11 +32,10 @@ def describe_heterogeneity(effect: PooledEffect, scale: Scale) -> str:
     pooled = effect.pooled
     if pooled is None:
         return ""
-    tau, low, high = (
-        format_number(scale.factor * t) for t in (pooled.tau, pooled.tau_low, pooled.tau_high)
-    )
+    ends = [scale.factor * t for t in (pooled.tau, pooled.tau_low, pooled.tau_high)]
+    tau, low, high = (f"{t:.1f}" if effect.outcome.is_binary else format_number(t) for t in ends)
     return (
-        f"Between hospitals: standard deviation {tau} ({low} to {high}), I² "
-        f"{format_share(pooled.i_squared)}, Q {pooled.q:.1f} with {len(effect.hospitals) - 1} "
-        f"degrees, {format_p(pooled.q_p)}."
+        f"Between hospitals: standard deviation {tau} ({low} to {high}), "
+        f"I²\u00a0{format_share(pooled.i_squared)}, Q {pooled.q:.1f} with "
+        f"{len(effect.hospitals) - 1} degrees, {format_p(pooled.q_p)}."
     )

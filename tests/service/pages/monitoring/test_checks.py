@@ -9,11 +9,12 @@ from posology.service.pages.monitoring.checks import (
     OUT,
     UNKNOWN,
     Check,
+    CheckGroup,
     check_groups,
     headline,
     percentile,
 )
-from posology.service.pages.monitoring.content import _bars, _reasons_note
+from posology.service.pages.monitoring.content import _bars, _reasons_note, fold_unjudged
 from posology.service.pages.monitoring.weeks import WEEKS, Use, Week
 
 
@@ -162,3 +163,20 @@ def test_few_judged_checks_are_no_all_clear() -> None:
     assert 0 < judged < len(rows)
     assert f"{judged} of {len(rows)} checks could be judged" in headline(few)
     assert "Everything" not in headline(few)
+
+
+def test_many_checks_that_cannot_be_judged_are_folded_and_none_is_lost() -> None:
+    judged = Check("a", OK, "", "", "", "")
+    unknown = tuple(Check(f"u{n}", UNKNOWN, "", "", "", "") for n in range(5))
+    few, many = CheckGroup("Use", (judged, *unknown[:4])), CheckGroup("Input", (judged, *unknown))
+    shown, folded = fold_unjudged((few, many))
+    assert shown == (few, CheckGroup("Input", (judged,)))
+    assert folded == (CheckGroup("Input", unknown),)
+
+
+def test_a_share_of_all_answers_is_called_all() -> None:
+    assert [bar.words for bar in _bars([("Not recorded", 18)])] == ["all"]
+    assert [bar.words for bar in _bars([("Accepted", 999), ("Other", 5)])] == [
+        "more than 99",
+        "under 1",
+    ]

@@ -153,8 +153,8 @@ def _time(weeks: Sequence[Week]) -> Check:
         times = [x for week in weeks[-_TIMED_WEEKS:] for x in week.milliseconds]
         reading = f"Of the last {_TIMED_WEEKS} weeks"
     last, name, limits = percentile(times, 0.99), "Time to answer, 99 of 100", (0.0, _SLOW)
-    words = ["none" if x is None else f"{x:.0f} ms" for x in slowest]
-    expected, shown = f"under {_SLOW:.0f} ms", "no answers" if last is None else f"{last:.0f} ms"
+    words = ["none" if x is None else f"{x:,.0f} ms" for x in slowest]
+    expected, shown = f"under {_SLOW:.0f} ms", "no answers" if last is None else f"{last:,.0f} ms"
     if last is None or len(times) < _TIMED:
         reading = f"Judged from {_TIMED} answers in {_TIMED_WEEKS} weeks"
         return Check(name, UNKNOWN, shown, expected, spark(slowest, limits, words), reading)

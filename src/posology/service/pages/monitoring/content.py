@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from posology.advice.form.unit_names import plain_unit
 from posology.artifact import Artifact
@@ -35,6 +35,10 @@ _ACTIONS = {
     STOPPED: "Stopped",
     RESUME: "Answers again",
 }
+
+
+MOST_UNJUDGED = 4
+"""Checks of a group that cannot be judged yet: more of them are folded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +75,8 @@ class MonitoringPage:
     may_change: bool
     has_earlier: bool
     groups: tuple[CheckGroup, ...]
+    folded: tuple[CheckGroup, ...]
+    """Checks that cannot be judged yet, where there are many."""
     done: tuple[Bar, ...]
     done_note: str
     reasons: tuple[Bar, ...]
@@ -99,6 +105,7 @@ def monitoring_page(
 ) -> MonitoringPage:
     """The page from what the store knows."""
     groups = check_groups(use, training_numbers(model))
+    shown, folded = fold_unjudged(groups)
     out = sum(row.state == OUT for group in groups for row in group.rows)
     total = sum(len(group.rows) for group in groups)
     judged = sum(row.state != UNKNOWN for group in groups for row in group.rows)
@@ -126,7 +133,8 @@ def monitoring_page(
         stopped=state.stopped,
         may_change=state.may_change,
         has_earlier=len(digests) > 1,
-        groups=groups,
+        groups=shown,
+        folded=folded,
         done=_bars([(OUTCOME_WORDS.get(k, "Not recorded"), n) for k, n in _ordered(use.outcomes)]),
         done_note=capitalise(f"{few(answers)} answers of the last {WEEKS} weeks, of 100."),
         reasons=_counts([(REASON_WORDS.get(k, k), n) for k, n in use.reasons.most_common()]),
@@ -138,6 +146,22 @@ def monitoring_page(
         ),
         audit=state.audit,
     )
+
+
+def fold_unjudged(
+    groups: tuple[CheckGroup, ...],
+) -> tuple[tuple[CheckGroup, ...], tuple[CheckGroup, ...]]:
+    """The checks to show, and those to fold: of a group, what is not judged if that is much."""
+    shown, folded = [], []
+    for group in groups:
+        unknown = tuple(row for row in group.rows if row.state == UNKNOWN)
+        if len(unknown) <= MOST_UNJUDGED:
+            shown.append(group)
+            continue
+        judged = tuple(row for row in group.rows if row.state != UNKNOWN)
+        shown.append(replace(group, rows=judged))
+        folded.append(replace(group, rows=unknown))
+    return tuple(shown), tuple(folded)
 
 
 def training_numbers(model: Artifact) -> dict[str, tuple[float, float, str]]:
@@ -182,7 +206,11 @@ def _bars(counts: Sequence[tuple[str, int]]) -> tuple[Bar, ...]:
     """Shares of 100; a small count has no picture, which would show it."""
     total = sum(n for _, n in counts)
     return tuple(
-        Bar(label, share_bar(n / total, label), count_words(100 * n / total))
+        Bar(
+            label,
+            share_bar(n / total, label),
+            "all" if n == total else count_words(100 * n / total),
+        )
         if n >= MIN_CELL
         else Bar(label, "", f"{UNDER_5} answers")
         for label, n in counts
