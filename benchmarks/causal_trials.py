@@ -24,11 +24,19 @@ from posology.causal.restricted_mean import restricted_mean_time, restricted_tim
 from posology.causal.trial import FOLDS, Trial, assign_folds, select_rows
 from posology.datasets.trials import ACIC_INSTANCES, GBSG_MONTHS, TrialData, acic2016, actg175, gbsg
 from posology.evaluation.effects.overlap import assess_overlap
-from posology.evaluation.effects.policy_values import estimate_average_effects, estimate_gain
-from posology.evaluation.effects.verdict import decide_verdict
+from posology.evaluation.effects.policy_values import (
+    AS_RANDOMISED,
+    USUAL_CARE,
+    estimate_average_effects,
+    estimate_gain,
+)
+from posology.evaluation.effects.reference import Reference
+from posology.evaluation.effects.verdict import Question, decide_verdict
+from posology.evaluation.intervals import Difference
 from posology.learners.effects.cross_fitting import estimate_held_out_effects
 from posology.learners.effects.econml import ECONML_MODELS, fit_econml
 from posology.learners.effects.r_learner import choose_option, fit_effects, predict_effects
+from posology.workflows.effect_study import held_out_rule
 
 Scores = dict[tuple[str, str], float]
 ACTG_DAYS = 1000.0
@@ -89,15 +97,18 @@ def judged(study: str, trial: Trial, chances: Propensity | None, seeds: int, eco
     rows = []
     for seed in range(seeds):
         rng = np.random.default_rng(seed)
-        nested = fit_nested_nuisance(trial, assign_folds(trial, rng), chances)
-        nuisance = nested.overall
+        # Twice, as the command does: how far two runs differ counts in the interval of the gain.
+        nested = [fit_nested_nuisance(trial, assign_folds(trial, rng), chances) for _ in range(2)]
+        nuisance = nested[0].overall
         allowed = np.ones((len(trial), trial.n_options), dtype=bool)
-        population = assess_overlap(trial, nuisance.propensity).population
-        said = estimate_held_out_effects(nested, allowed, population)
-        found = decide_verdict(nuisance, said.chosen, said.best_single, rng)
-        kept = found.overlap.population
+        overlap = assess_overlap(trial, nuisance.propensity)
+        kept = overlap.population
+        said, again = (estimate_held_out_effects(each, allowed, kept) for each in nested)
+        usual = Reference(None, USUAL_CARE if chances is None else AS_RANDOMISED)
+        question = Question(reference=usual, overlap=overlap, refits=[held_out_rule(again)])
+        found = decide_verdict(nuisance, said.chosen, said.best_single, rng, question)
         print(f"{study}, seed {seed}: {found.sentence}", flush=True)
-        gains = {"posology": (said.chosen, said.best_single)}
+        gains = {}
         for model in ECONML_MODELS if econml else ():
             chosen = np.zeros(len(trial), np.int64)
             for f in range(FOLDS):
@@ -105,8 +116,12 @@ def judged(study: str, trial: Trial, chances: Propensity | None, seeds: int, eco
                 effect = fit_econml(model, select_rows(trial, rest), seed)(trial.covariates[here])
                 chosen[here] = effect.argmax(axis=1)
             gains[model] = chosen, said.best_single
-        for model, (chosen, single) in gains.items():
-            g = estimate_gain(nuisance, chosen, single, rng, kept)
+        estimates = {
+            model: estimate_gain(nuisance, chosen, single, rng, kept)
+            for model, (chosen, single) in gains.items()
+        }
+        unknown = Difference(*[float("nan")] * 4)
+        for model, g in {"posology": found.gain or unknown, **estimates}.items():
             rows.append(
                 row(
                     study,
