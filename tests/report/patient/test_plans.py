@@ -107,3 +107,6 @@ def test_nothing_is_cut_or_overprinted(tmp_path):
         assert layout.overflowing == [], (width, scheme)
         assert layout.overprinted == [], (width, scheme)
         assert layout.faint == [], (width, scheme)
+    (without,) = lay_out(render_patient_page(WITHOUT), tmp_path, [(390, "light")])
+    (narrow,) = lay_out(render_patient_page(WITH), tmp_path, [(390, "light")])
+    assert narrow.height - without.height < 1_900  # names have the whole width

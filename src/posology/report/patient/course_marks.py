@@ -52,11 +52,12 @@ def course_svg(scale: ValueScale, now: float, values: tuple[PlannedValue, ...], 
     )
     level = f"{middle[0]:.2f}%"
     return (
-        f'<svg class="course" role="img"><title>{escape(title)}</title>'
-        f'<line class="now" x1="0" x2="100%" y1="{level}" y2="{level}"/>'
+        f'<svg class="course" fill="currentColor" role="img"><title>{escape(title)}</title>'
+        f'<line class="zero" stroke-dasharray="3 3" x1="0" x2="100%" y1="{level}" y2="{level}"/>'
         '<svg width="100%" height="100%" viewBox="0 0 100 100" preserveAspectRatio="none">'
-        f'<polygon class="band" points="{band}"/>'
-        f'<polyline class="line" points="{_points(across, middle)}"/></svg>{dots}</svg>'
+        f'<polygon fill-opacity="0.2" points="{band}"/><polyline fill="none" '
+        f'stroke="currentColor" stroke-width="2" vector-effect="non-scaling-stroke" '
+        f'points="{_points(across, middle)}"/></svg>{dots}</svg>'
     )
 
 
