@@ -36,7 +36,7 @@ def test_without_a_gain_and_without_an_average_effect_options_are_equals() -> No
     assert not advice.is_ranked
     assert [o.name for o in advice.options] == ["low", "medium", "high", "usual_care", "no_change"]
     assert advice.lead == (
-        "These differences are too small to rely on.",
+        "These differences are too uncertain to rely on.",
         "The harms are not shown to differ. Choose by what the patient wants.",
     )
 
@@ -127,7 +127,7 @@ def test_what_is_worse_is_said_and_stands_behind_the_equals() -> None:
     advice = answer(evidence("none", averages=(estimate(-9.0, 3.0), estimate(0.0, 3.0))))
     assert advice.state == "no_option_better"
     assert advice.lead[0] == "Shown to be worse than low dose: medium dose."
-    assert advice.lead[1] == "The other differences are too small to rely on."
+    assert advice.lead[1] == "The other differences are too uncertain to rely on."
     assert [o.name for o in advice.options][:3] == ["low", "high", "medium"]
 
 
@@ -143,8 +143,10 @@ def test_without_evidence_there_is_no_answer_and_the_reason_is_given() -> None:
     assert advice.state == "not_judged"
     assert advice.lead == (
         "The effect study could not be done: too few patients.",
-        "The guideline and usual care are below.",
+        "Usual care is below.",
     )
+    rule = (("Guideline", "low dose", "a paper"),)
+    assert answer(None, guideline=rule).lead[-1] == "The guideline and usual care are below."
 
 
 def test_reasons_against_any_answer_come_first() -> None:

@@ -149,7 +149,7 @@ ADVICE_BY_STATE = {
         lead=(
             "Of 100 patients like this one, about 47 are in INR range at 4 weeks with a low "
             "start, 48 with a medium start and 41 with usual care.",
-            "These differences are too small to rely on.",
+            "These differences are too uncertain to rely on.",
             "The harms do differ, so choose by harms and by what the patient wants.",
         ),
         is_ranked=False,

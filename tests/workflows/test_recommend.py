@@ -133,7 +133,10 @@ def test_a_fact_that_the_study_needs_stops_the_answer_and_the_guideline_stands(
     advice, sent = result.recommendation, result.to_json()
     assert advice.state == "fact_missing"
     assert advice.headline == "No answer yet: weight is not recorded."
-    assert advice.lead == ("The study needs it.", "Enter it, or use the guideline below.")
+    assert advice.lead == (
+        "The study needs it.",
+        "Enter it. The guideline and usual care are below.",
+    )
     assert [sent["dose"], *(row["dose"] for row in sent["options"])] == [None] * 6
     assert {row["dose"] for row in result.rows} == {None}
     usual = ("usual start, 5 mg a day for everyone", "35 mg/wk")

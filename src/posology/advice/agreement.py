@@ -1,5 +1,9 @@
 """Whether the ranges of a dose and the dose itself say the same of a patient."""
 
+from dataclasses import replace
+
+from posology.advice.dose_support import limit_dose
+from posology.domain.recommendation.findings import Certainty
 from posology.domain.recommendation.option import DoseAdvice, OptionAdvice
 from posology.domain.study import Study
 
@@ -32,4 +36,46 @@ def describe_disagreement(
     return (
         f"The ranges and the dose do not agree: by the ranges {outside:.0f} of 100 such patients "
         f"need a dose outside the interval to plan for, by the dose {rest:.0f}. Rely on neither.",
+    )
+
+
+def describe_other_range(
+    study: Study, dose: DoseAdvice | None, options: tuple[OptionAdvice, ...]
+) -> tuple[str, ...]:
+    """That another range is likelier than the one that the dose lies in, where it is."""
+    own = range_of_dose(study, dose)
+    counts = {o.name: o.outcome for o in options if o.outcome is not None}
+    if dose is None or own is None or own not in counts:
+        return ()
+    titles = {t.name: t.title for t in study.formulary.treatments}
+    likeliest = max(counts.items(), key=lambda pair: pair[1].value)
+    if likeliest[0] == own or likeliest[1].low <= counts[own].high:
+        return ()
+    other, many = titles[likeliest[0]], f"{likeliest[1].value:.0f} of 100 such patients"
+    return (
+        f"The dose, {dose.dose:g} {dose.unit}, lies in “{titles[own]}”, but by the ranges {many} "
+        f"need “{other}”.",
+    )
+
+
+def with_range_of_dose(study: Study, certainty: Certainty, dose: DoseAdvice | None) -> Certainty:
+    """The list of ranges that could be right, with the one that holds the dose."""
+    own = range_of_dose(study, dose)
+    titles = {t.name: t.title for t in study.formulary.treatments}
+    if own is None or not certainty.option_set or titles[own] in certainty.option_set:
+        return certainty
+    return replace(certainty, option_set=(*certainty.option_set, titles[own]))
+
+
+def range_of_dose(study: Study, dose: DoseAdvice | None) -> str | None:
+    """Name of the option whose range holds the dose; None where options are no ranges."""
+    if study.outcome.kind != "dose_class" or dose is None:
+        return None
+    return next(
+        (
+            treatment.name
+            for treatment in study.formulary.treatments
+            if treatment.dose is not None and limit_dose(dose.exact, treatment.dose) == dose.exact
+        ),
+        None,
     )

@@ -22,6 +22,8 @@ from posology.domain.recommendation.option import (
 )
 
 Z_95 = 1.959964
+_SMALL = 0.01
+"""Patients of 100: what stands for a probability that a linear model puts at or below 0."""
 GAIN = "gain"
 MIN_SHARE = 0.05
 """Options that usual care gives to fewer of the patients like this one are not estimated
@@ -84,8 +86,9 @@ def compare_option(evidence: PatientEvidence, option: int) -> Comparison:
     if difference is None:
         return Comparison(NOT_ESTIMATED, remark="Its difference could not be estimated.")
     standing = _standing(difference, evidence.least_difference)
-    level, highest = _level(evidence.outcomes.level, evidence.factor), _highest(evidence.study)
-    difference = _within(difference, -level.value, highest - level.value)
+    highest = _highest(evidence.study)
+    level = _level(evidence.outcomes.level, evidence.factor, highest)
+    difference = _possible(difference, level, highest)
     return Comparison(
         standing=standing,
         outcome=_add(level, difference, highest),
@@ -96,11 +99,11 @@ def compare_option(evidence: PatientEvidence, option: int) -> Comparison:
 
 def compare_reference(evidence: PatientEvidence) -> Comparison:
     """The reference itself: the level of patients like this one."""
-    level, highest = _level(evidence.outcomes.level, evidence.factor), _highest(evidence.study)
+    level = _level(evidence.outcomes.level, evidence.factor, _highest(evidence.study))
     harms = next((option.harms for option in evidence.study.options if option.harms), ())
     return Comparison(
         standing=REFERENCE,
-        outcome=_within(level, 0.0, highest),
+        outcome=level,
         harms=_harms(evidence, harms, is_reference=True),
     )
 
@@ -131,15 +134,15 @@ def _harms(
             rows.append(HarmAdvice(harm.name, harm.unit, None, None, NOT_ESTIMATED))
             continue
         factor = 1.0 if harm.unit else 100.0
-        level, highest = _level(next(levels), factor), np.inf if harm.unit else 100.0
-        level = _within(level, 0.0, highest)
+        highest = np.inf if harm.unit else 100.0
+        level = _level(next(levels), factor, highest)
         if is_reference:
             rows.append(HarmAdvice(harm.name, harm.unit, level, None, REFERENCE))
         elif harm.difference is None:
             rows.append(HarmAdvice(harm.name, harm.unit, None, None, NOT_ESTIMATED))
         else:
             standing = _standing(_negative(harm.difference))
-            difference = _within(harm.difference, -level.value, highest - level.value)
+            difference = _possible(harm.difference, level, highest)
             value = _add(level, difference, highest)
             rows.append(HarmAdvice(harm.name, harm.unit, value, difference, standing))
     return tuple(rows)
@@ -152,8 +155,11 @@ def _standing(difference: Estimate, least: float = 0.0) -> str:
     return WORSE if is_worse else NO_CLEAR_DIFFERENCE
 
 
-def _level(level: Level, factor: float) -> Estimate:
-    return _interval(level.value, level.error, factor)
+def _level(level: Level, factor: float, highest: float) -> Estimate:
+    """The level of patients like this one, in the possible range, and never exactly 0 of 100."""
+    found = _within(_interval(level.value, level.error, factor), 0.0, highest)
+    least = _SMALL if np.isfinite(highest) else 0.0
+    return Estimate(max(found.value, least), found.low, max(found.high, least))
 
 
 def _interval(mean: float, error: float, factor: float) -> Estimate:
@@ -171,6 +177,18 @@ def _add(level: Estimate, difference: Estimate, highest: float) -> Estimate:
     below = np.hypot(level.value - level.low, difference.value - difference.low)
     above = np.hypot(level.high - level.value, difference.high - difference.value)
     return _within(Estimate(value, float(value - below), float(value + above)), 0.0, highest)
+
+
+def _possible(difference: Estimate, level: Estimate, highest: float) -> Estimate:
+    """A difference that leads to no value below 0 or above the highest.
+
+    Its interval is cut at what the level's own interval allows, not at the level's value.
+    """
+    least = _SMALL if np.isfinite(highest) else 0.0
+    value = min(max(difference.value, least - level.value), highest - level.value)
+    low = max(difference.low, -max(level.high, 0.0))
+    high = min(difference.high, highest - min(level.low, highest))
+    return Estimate(value, min(low, value), max(high, value))
 
 
 def _within(estimate: Estimate, low: float, high: float) -> Estimate:

@@ -23,8 +23,11 @@ def describe_evidence(
     """
     if study is not None:
         kind = "In a trial" if study.is_randomised else "In records of usual care"
-        basis = f"{kind}: {study.patients:,} patients, {study.decisions:,} decisions."
-        return f"{_VERDICTS.get(study.verdict, '')} {basis}".strip()
+        basis = (
+            f"{kind}: {study.patients:,} patients, {study.decisions:,} decisions, each judged by "
+            "models that had not seen that patient."
+        )
+        return f"{_VERDICTS.get(study.verdict, '')} {basis}{_for_whom(study)}".strip()
     if dose is None or dose.error is None:
         return ""
     error = f"In {dose.patients:,} patients {KEPT_ASIDE}, its dose was off by "
@@ -32,3 +35,14 @@ def describe_evidence(
     titles = {rule.name: rule.words for rule in rules}
     others = [f"{titles.get(r.name, r.name)} by {r.error.value:.1f}" for r in dose.rules]
     return f"{sentence}; {', '.join(others)}." if others else f"{sentence}."
+
+
+def _for_whom(study: StudyEvidence) -> str:
+    """Which share of the decisions averages are of, where it is not nearly all."""
+    inside = 100 * (1 - study.outside_share)
+    if inside >= 99.5:
+        return ""
+    return (
+        f" Averages are of {inside:.0f} % of these decisions; at the others some option was hardly "
+        "ever given, so they cannot be judged."
+    )

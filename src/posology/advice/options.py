@@ -31,6 +31,8 @@ from posology.domain.study import Study
 USUAL_CARE, NO_CHANGE = "usual_care", "no_change"
 _NO_CHANGE = "Always possible."
 GIVES = "Of 100 patients with all these facts, usual care gives"
+CHANCE, USUAL_DOSE = "In the trial, chance decided", "The usual dose is"
+"""How usual care's remarks begin: the shares it gives; a trial's; the study's one dose."""
 """How the remark of usual care begins that a model of the treatments given predicts."""
 _SHOWN = 3
 """Options of usual care that are named."""
@@ -149,11 +151,11 @@ def _usual_care(study: Study, inputs: AdviceInputs) -> OptionAdvice:
             found = compare_reference(evidence)
         if evidence.study.is_randomised:
             title = "Usual care" if evidence.reference is not None else "The trial's mix of options"
-            remarks.append("In the trial, chance decided which option was given.")
+            remarks.append(f"{CHANCE} which option was given.")
         else:
             remarks.append(_usual_shares(study, evidence))
     if inputs.usual_dose is not None and study.dose is not None:
-        remarks.append(f"The usual dose is {inputs.usual_dose:g} {study.dose.unit}.")
+        remarks.append(f"{USUAL_DOSE} {inputs.usual_dose:g} {study.dose.unit}.")
     return OptionAdvice(
         USUAL_CARE,
         title,

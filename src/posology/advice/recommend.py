@@ -6,7 +6,11 @@ from functools import lru_cache
 
 import numpy as np
 
-from posology.advice.agreement import describe_disagreement
+from posology.advice.agreement import (
+    describe_disagreement,
+    describe_other_range,
+    with_range_of_dose,
+)
 from posology.advice.form.unit_names import unit_words
 from posology.advice.goal import describe_goal
 from posology.advice.inputs import NOTHING_MORE, AdviceInputs
@@ -66,7 +70,10 @@ def recommend(
         options = tuple(replace(option, dose=None, remarks=()) for option in options)
         prediction = replace(prediction, dose=None)
         inputs = replace(inputs, guideline=(), certainty=Certainty(), why=Why())
-    unlike = describe_disagreement(study, prediction.dose, options) if state == DOSE_ONLY else ()
+    unlike: tuple[str, ...] = ()
+    if state == DOSE_ONLY:
+        unlike = describe_disagreement(study, prediction.dose, options)
+        unlike = unlike or describe_other_range(study, prediction.dose, options)
     headline, lead = describe_answer(state, prediction, inputs, options)
     remarks = (*inputs.callouts, *safe.callouts, *prediction.warnings, *unlike)
     return Recommendation(
@@ -113,6 +120,8 @@ def _with_uncertainty(
     if prediction.dose is not None:
         dose = with_intervals(prediction.dose, inputs.uncertainty, patient, effectiveness)
         prediction = replace(prediction, dose=dose)
+        certainty = with_range_of_dose(study, found.certainty, dose)
+        found = replace(found, certainty=certainty)
     why = replace(inputs.why, similar=found.similar)
     required = inputs.required or _why_lacking(found.lacking, inputs.callouts)
     certainty = found.certainty

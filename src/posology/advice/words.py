@@ -38,7 +38,8 @@ from posology.domain.recommendation.recommendation import (
     UNSURE,
 )
 
-BELOW = "The guideline and usual care are below."
+_BELOW = ("Usual care is below.", "The guideline and usual care are below.")
+"""Without and with a guideline in the study file."""
 NOT_FOR_OTHERS = "Use a guideline that is for this patient, or ask a specialist."
 NOT_A_REASON = "This is not a reason to leave the patient without treatment."
 _ALSO = "also among those who need little or much"
@@ -65,30 +66,30 @@ def describe_answer(
 
 
 def _describe_no_answer(state: str, prediction: PatientPrediction, inputs: AdviceInputs) -> Answer:
-    certainty = inputs.certainty
+    certainty, below = inputs.certainty, _BELOW[bool(inputs.guideline)]
     if state == NOT_ELIGIBLE:
         head = "No answer: this study is not for this patient."
         return head, (*inputs.eligibility.not_met[:2], NOT_FOR_OTHERS)
     if state == FACT_MISSING:
         head, *rest = inputs.required
-        return head, (*rest[:1], "Enter it, or use the guideline below.")
+        return head, (*rest[:1], f"Enter it. {below}")
     if state == ALL_FORBIDDEN:
         head = "No answer: every option is forbidden for this patient."
-        return head, (*why_all_forbidden(inputs.safety), BELOW)
+        return head, (*why_all_forbidden(inputs.safety), below)
     if state == TOO_FEW_ALIKE:
         found = f"{certainty.similar_patients} were found and {certainty.needed_patients} are "
-        return "No answer: too few patients like this one.", (f"{found}needed.", BELOW)
+        return "No answer: too few patients like this one.", (f"{found}needed.", below)
     if state == OUTSIDE_TRAINING:
         first, *others = certainty.outside or ("",)
         if first.endswith(UNLIKE):
-            return f"No answer: {first[:1].lower()}{first[1:]}", (*others[:1], BELOW)
+            return f"No answer: {first[:1].lower()}{first[1:]}", (*others[:1], below)
         head = "No answer: this patient is unlike those the model learned from."
-        return head, (*certainty.outside[:2], BELOW)
+        return head, (*certainty.outside[:2], below)
     if state == UNSURE:
         head = "No answer: the right dose of this patient is too uncertain."
-        return head, (*_describe_range(prediction), BELOW)
+        return head, (*_describe_range(prediction), below)
     reason = inputs.not_judged or "The model holds no evidence that its options differ."
-    return "No answer: it is not known which option is better.", (reason, BELOW)
+    return "No answer: it is not known which option is better.", (reason, below)
 
 
 def _describe_better(state: str, inputs: AdviceInputs, options: tuple[OptionAdvice, ...]) -> Answer:
@@ -131,7 +132,7 @@ def _describe_no_option(inputs: AdviceInputs, options: tuple[OptionAdvice, ...])
         sentences.append(_numbers(equals[0], options, inputs.evidence))
     if equals:
         which = "The other" if worse else "These"
-        sentences.append(f"{which} differences are too small to rely on.")
+        sentences.append(f"{which} differences are too uncertain to rely on.")
     sentences.append(_choose_by(options))
     return head, (*sentences[:2], *sentences[2:][-1:])
 

@@ -26,7 +26,6 @@ from posology.domain.serialization import deserialize
 from posology.errors import RecordError
 from posology.records.schema import Batch
 from posology.records.sources.patient_json import read_patient
-from posology.workflows.advice.patient_images import Shown, image_size, show_images, take_images
 
 Records: TypeAlias = tuple[pa.Table, tuple[str, ...]]
 """The events of one patient, and sentences about what of the source could not be read."""
@@ -53,18 +52,21 @@ def encode_with_facts(
     model: Artifact, patient: Patient, at: str | None = None, unknown: tuple[str, ...] = ()
 ) -> tuple[History, PatientReading, VisibleFacts]:
     """As `encode`, with what every event shows to safety rules."""
-    shown: list[Shown] = []
-    reads_images = image_size(model.policy) > 0
-    if reads_images and isinstance(given := read_given(patient), dict):
-        folder = Path(patient).parent if isinstance(patient, str | Path) else None
-        patient, shown = take_images(model, given, folder)
+    shown, reads_images = [], model.study.profile.images
+    if reads_images:
+        from posology.workflows.advice import patient_images  # they need the network's modules
+
+        reads_images = patient_images.image_size(model.policy) > 0
+        if reads_images and isinstance(given := read_given(patient), dict):
+            folder = Path(patient).parent if isinstance(patient, str | Path) else None
+            patient, shown = patient_images.take_images(model, given, folder)
     events, reading = read_known_events(model, patient, at, unknown)
     now = datetime.datetime.fromisoformat(reading.decision) - datetime.datetime(1970, 1, 1)  # noqa: DTZ001
     days = now / datetime.timedelta(days=1)
     profile = model.policy.profile
     history, facts = encode_with_visible_facts(events, model.study, profile, days)
     if reads_images:
-        history = show_images(history, profile, shown)
+        history = patient_images.show_images(history, profile, shown)
     return history, reading, facts
 
 

@@ -137,7 +137,9 @@ def recommend(
         gather_inputs(loaded, history, reading), loaded.study, visible, reading
     )
     inputs = add_genes(inputs, loaded, patient, history, pgx)
-    inputs = replace(inputs, guideline=guideline_answers(loaded, history, _allowed(loaded, inputs)))
+    allowed = _allowed(loaded, inputs)
+    answers = guideline_answers(loaded, history, allowed, reading.unread)
+    inputs = replace(inputs, guideline=answers)
     advice = advise(loaded.policy, loaded.study, history, inputs)
     kept = _why_of(loaded)
     known = kept if reasons else None

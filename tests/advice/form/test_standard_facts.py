@@ -134,14 +134,18 @@ def test_a_guideline_names_what_it_assumes(model: Artifact) -> None:
         return next(text for name, text, _ in answer if name == "IWPC formula without genes")
 
     assert row(FORM).endswith(
-        " mg/wk (it assumes no enzyme inducer and no amiodarone, which are not recorded)"
+        " mg/wk (it assumes no enzyme inducer and no amiodarone, which are not recorded; it allows "
+        "for VKORC1 unknown, CYP2C9 unknown and missing or mixed race)"
     )
     known = FORM | {"race": "White", "drug amiodarone": "no"}
-    assert row(known).endswith(" mg/wk (it assumes no enzyme inducer, which is not recorded)")
+    genes = "; it allows for VKORC1 unknown and CYP2C9 unknown)"
+    assert row(known).endswith(
+        f" mg/wk (it assumes no enzyme inducer, which is not recorded{genes}"
+    )
     without = row(known | {"height": None})
     assert re.fullmatch(
         r"[\d.]+ mg/wk \(it assumes height 1[67]\d cm and no enzyme inducer, which are not "
-        r"recorded\)",
+        r"recorded; .*\)",
         without,
     )
 

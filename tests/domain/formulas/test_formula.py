@@ -90,7 +90,21 @@ def test_a_race_that_is_not_recorded_has_the_term_of_missing_or_mixed_race(
     np.testing.assert_allclose(found, [root**2], rtol=1e-6)
     dose, assumed = evaluate_for_patient(IWPC_CLINICAL, history, np.array([0]), CODES)
     assert dose == found[0]
-    assert [term.name for term, _ in assumed] == ["enzyme inducer", "amiodarone"]
+    own = ["missing or mixed race"] if race in (None, "Unknown") else []
+    assert [term.name for term, _ in assumed] == [*own, "enzyme inducer", "amiodarone"]
+
+
+def test_a_medicine_that_no_training_patient_took_counts_in_a_formula() -> None:
+    history = one({"AGE_DECADE": 8, "HEIGHT": 175, "WEIGHT": 90, "RACE//White": None})
+    codes = tuple(code for code in CODES if "rifampicin" not in code)
+    assert "DRUG//rifampicin//yes" not in codes
+    beside = ("DRUG//rifampicin//yes",)
+    without, _ = evaluate_for_patient(IWPC_CLINICAL, history, np.array([0]), codes)
+    dose, assumed = evaluate_for_patient(IWPC_CLINICAL, history, np.array([0]), codes, beside)
+    root = 4.0376 - 0.2546 * 8 + 0.0118 * 175 + 0.0134 * 90 + 1.2799
+    np.testing.assert_allclose(dose, root**2, rtol=1e-6)
+    assert dose > without
+    assert [term.name for term, _ in assumed] == ["amiodarone"], "it is recorded"
 
 
 def test_the_clinical_formula_by_hand() -> None:

@@ -24,7 +24,7 @@ def test_figures_never_wrap_in_80_columns() -> None:
     text = " ".join(capture.get().split())
     assert (
         "Intervals of adjusted effects, and of gains of one option for all, hold for all options "
-        "together (max-t); every other interval holds for itself alone, so it is narrower." in text
+        "together (max-t); every other interval holds for itself alone." in text
     )
 
 

@@ -78,6 +78,8 @@ def _what(field: Field) -> str:
         return "age in years, a range such as '70-79', or the date of birth"
     if field.kind == "yes_no":
         is_presence = not dict(field.choices)["no"]
+        if not dict(field.choices)["yes"]:
+            return "yes (no patient that the model learned from had it, so it is not used) or no"
         return "yes, or no (read as not recorded)" if is_presence else "yes or no"
     words = _choices(field)
     if not words:

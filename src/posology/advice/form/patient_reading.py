@@ -11,6 +11,8 @@ class PatientReading:
 
     not_used: tuple[str, ...] = ()
     """Facts that were given and that the model does not use."""
+    unread: tuple[str, ...] = ()
+    """Codes of the given facts that the model has no column for: formulas may know them."""
     beyond: tuple[str, ...] = ()
     """Numbers beyond anything that the model saw in training."""
     assumed: tuple[str, ...] = ()

@@ -161,7 +161,7 @@ def _fields_by_key(form: Form) -> dict[str, Field]:
 
 
 def _unknown_key(key: str, fields: dict[str, Field], form: Form, source: str) -> str:
-    near = get_close_matches(normalise(key), list(fields), n=1, cutoff=0.6)
+    near = get_close_matches(normalise(key), list(fields), n=1, cutoff=0.65)
     if near:
         hint = f"did you mean `{fields[near[0]].name}`?"
     else:

@@ -134,6 +134,7 @@ def _read(
     known = known_facts(aligned, form, decision)
     reading = PatientReading(
         not_used=not_used,
+        unread=_unread(aligned),
         beyond=_beyond(aligned),
         assumed=assumed,
         known=known,
@@ -146,6 +147,15 @@ def _read(
         aligned = list(dict.fromkeys(aligned))
         return to_events(aligned), reading
     return to_events(aligned, subject), reading
+
+
+def _unread(entries: list[Entry]) -> tuple[str, ...]:
+    """Codes of the values that are not used: of a form by its field, of records as they are."""
+    unused = [entry for entry in entries if not entry.code and entry.unknown]
+    return tuple(
+        entry.unknown if entry.field.kind == "event" else f"{entry.field.stem}//{entry.unknown}"
+        for entry in unused
+    )
 
 
 def _lacking(entries: list[Entry], form: Form) -> list[tuple[str, str, str]]:

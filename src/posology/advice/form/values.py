@@ -26,6 +26,8 @@ _THOUSANDS = re.compile(r"[-+]?[1-9]\d{0,2}(?:,\d{3})+")
 """What is 1234 for some readers, and 1.234 for others."""
 _SHOWN = 60
 """Characters of a value that an error repeats. Our choice."""
+_NEAR = 0.8
+"""Likeness (difflib) from which on a value is taken for misspelt. Our choice."""
 _YES = frozenset({"yes", "y", "true", "present"})
 _NO = frozenset({"no", "n", "false", "absent"})
 BMI_UNITS = ("kg/m2", "kg/m²", "kg/m^2", "kg/m*2")
@@ -304,7 +306,7 @@ def _sex(field: Field, text: str, time: datetime.datetime | None, place: str) ->
         code = next((code for word, code in known.items() if word in meant), "")
         return Entry(field, code, None, time, unknown="" if code else text)
     words = [title or word for (word, _), title in zip(field.choices, _titles(field), strict=True)]
-    near = get_close_matches(normalise(text), [normalise(w) for w in words], n=1, cutoff=0.6)
+    near = get_close_matches(normalise(text), [normalise(w) for w in words], n=1, cutoff=_NEAR)
     hint = f" Did you mean {near[0]}?" if near else ""
     raise RecordError(
         f"{place} is {shown(text)}, which is none of {', '.join(words)}.{hint} Write one of them, "
@@ -329,16 +331,20 @@ def _codes_by_word(field: Field) -> dict[str, str]:
         first, slash, second = word.partition("/")
         if slash:
             codes.setdefault(f"{second}/{first}", code)
+        if slash and len(first) == len(second) == 1:
+            codes.setdefault(f"{first}{second}", code)
+            codes.setdefault(f"{second}{first}", code)
     return codes
 
 
 def nearest_choice(field: Field, text: str) -> str:
     """The choice that is spelled most like the text; "" if none is close.
 
-    Never another genotype: its letters are not a spelling.
+    Never another genotype, whose letters are not a spelling, nor another medicine: flonase is not
+    fluconazole, though six of its letters are.
     """
     if "/" in text:
         return ""
     words = [name for name in (*(w for w, _ in field.choices), *field.titles) if name]
-    near = get_close_matches(text, words, n=1, cutoff=0.6)
+    near = get_close_matches(text, words, n=1, cutoff=_NEAR)
     return near[0] if near else ""

@@ -115,15 +115,26 @@ def _filled(
 
 
 def evaluate_for_patient(
-    formula: Formula, history: History, decision: StepIndex, vocabulary: tuple[str, ...]
+    formula: Formula,
+    history: History,
+    decision: StepIndex,
+    vocabulary: tuple[str, ...],
+    beside: tuple[str, ...] = (),
 ) -> tuple[float, tuple[tuple[Term, float], ...]]:
     """The formula's dose for one patient, and the terms that nothing recorded tells.
 
     Each such term has what is taken for it. A missing number is the imputed one; of a code that is
     one of several values of a fact, such as a race, nothing is known where the patient has none of
-    the values, and it is taken as absent.
+    the values, and it is taken as absent. A term of its own for an unknown fact has the value 1.
+
+    beside: codes of facts that the patient has and the vocabulary does not: a formula counts a
+    medicine although no training patient took it.
     """
     X, rows = _recorded(formula, history, decision, vocabulary), rows_by_prefix(vocabulary)
+    for column, term in enumerate(formula.terms):
+        if term.kind in ("any", "none") and set(term.codes) & set(beside):
+            X[0, column] = term.kind == "any"
+    given = {code.rpartition("//")[0] for code in beside}
     is_present = code_finder(history, decision)
     bare, filled = X[0], _filled(formula, X.copy(), history, decision, vocabulary)
     none = [code for term in formula.terms if term.kind == "none" for code in term.codes]
@@ -132,9 +143,11 @@ def evaluate_for_patient(
     for term, without, value in zip(formula.terms, bare, filled[0], strict=True):
         if term.kind == "value" and np.isnan(without) and not np.isnan(value):
             assumed.append((term, float(value)))
+        elif term.kind == "none" and value:
+            assumed.append((term, 1.0))
         elif term.kind == "any":
             facts = tuple(dict.fromkeys(code.rpartition("//")[0] or code for code in term.codes))
-            if not covered & set(facts) and not is_present(rows(facts))[0]:
+            if not (covered | given) & set(facts) and not is_present(rows(facts))[0]:
                 assumed.append((term, 0.0))
     return float(_dose(formula, filled)[0]), tuple(assumed)
 

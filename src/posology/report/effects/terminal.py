@@ -32,8 +32,7 @@ def render_effects(results: EffectStudy, raw: RawData, scale: Scale) -> Group:
         f"Outcomes in {scale.unit}. Heterogeneity of effects: slope {h.slope:.2f}, "
         f"{format_p(h.p)}.{describe_personalisation(results)} No patient is evaluated with a rule "
         "learned from them. Intervals of adjusted effects, and of gains of one option for all, "
-        "hold for all options together (max-t); every other interval holds for itself alone, so "
-        "it is narrower."
+        "hold for all options together (max-t); every other interval holds for itself alone."
     )
     return Group(*parts, _overlap(results), Text(note, style="dim"))
 

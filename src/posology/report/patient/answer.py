@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from posology.advice.amounts import whole_shares
 from posology.advice.form.timing import NO_DATE, WITHOUT_DATE
+from posology.advice.options import CHANCE, USUAL_DOSE
 from posology.advice.prediction import NO_DOSES
 from posology.domain.recommendation.findings import FORBIDS, WARNING, KnownFact, SafetyFinding
 from posology.domain.recommendation.option import (
@@ -208,8 +209,10 @@ def _guideline_of(advice: Recommendation) -> tuple[Line, ...]:
 
 def _usual_care(advice: Recommendation) -> str:
     usual = next((o for o in advice.options if o.name == "usual_care"), None)
-    if usual is not None and usual.remarks and usual.standing != NOT_ESTIMATED:
-        return " ".join(usual.remarks)
+    remarks = () if usual is None else usual.remarks
+    is_of_all = any(text.startswith((CHANCE, USUAL_DOSE)) for text in remarks)
+    if usual is not None and remarks and (is_of_all or usual.standing != NOT_ESTIMATED):
+        return " ".join(remarks)
     shares = _given_shares(advice)
     if shares:
         return shares
@@ -227,7 +230,7 @@ def _given_shares(advice: Recommendation) -> str:
     whole = whole_shares([float(s.patients or 0) for s in given])
     shares = [(str(n) if n else "under 1", s.option) for n, s in zip(whole, given, strict=True)]
     parts = "; ".join(f"{words.inside(option)}: {share}" for share, option in shares)
-    return f"{words.capitalise(parts)}; of 100 patients like this one."
+    return f"{words.capitalise(parts)}; of 100 patients like this one whose result is known."
 
 
 def _reference_words(advice: Recommendation, option: OptionAdvice) -> str:

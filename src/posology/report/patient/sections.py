@@ -38,7 +38,7 @@ _TAGS = {
     WARNING: Tag("Warning", WARN, "warn"),
     NOT_CHECKED: Tag("Not checked", WARN, "warn"),
     USED_IN_DOSE: Tag("Used in dose", NOTE, "info"),
-    CLEAR: Tag("Clear", "", "check"),
+    CLEAR: Tag("Checked", "", "check"),
 }
 _STEPS = 8
 """Steps of attention that are shown: the last ones."""
@@ -102,7 +102,9 @@ def _option_set(advice: Recommendation) -> str:
     if sure.set_coverage is not None:
         of_100 = words.count_words(100 * sure.set_coverage)
         which = "range" if is_of_ranges(advice) else "option"
-        parts.append(f"Such a list holds the right {which} for {of_100} or more of 100 patients.")
+        parts.append(
+            f"Over all patients such lists hold the right {which} for {of_100} or more of 100."
+        )
     return " ".join(parts)
 
 

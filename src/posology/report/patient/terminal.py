@@ -49,8 +49,8 @@ def render_advice(advice: Recommendation) -> Group:
         parts += _section(title, _lines(dose.lines))
     if page.certainty:
         parts += _section("How sure", _lines(page.certainty))
-    if page.safety:
-        parts += _section("Safety and pharmacogenomics", *[_finding(row) for row in page.safety])
+    findings = [_finding(row) for row in page.safety]
+    parts += _section("Safety and pharmacogenomics", _dim(page.safety_note), *findings)
     if page.plans is not None:
         parts += _section(page.plans.heading, *_plans(page.plans))
     for contrast in page.contrasts:

@@ -91,14 +91,16 @@ def covariates(model: Artifact, spec: FeatureSpec) -> Covariates:
 
 
 def guideline_answers(
-    model: Artifact, history: History, allowed: AllowedMask
+    model: Artifact, history: History, allowed: AllowedMask, beside: tuple[str, ...] = ()
 ) -> tuple[tuple[str, str, str], ...]:
     """Name, choice and source of each rule of the study, for the only patient.
 
-    allowed: the options that nothing forbids; no other one is a rule's choice.
+    Args:
+        allowed: the options that nothing forbids; no other one is a rule's choice.
+        beside: codes of given facts that the model has no column for; formulas count them.
     """
     return tuple(
-        (rule.words, _choice(model, rule, history, allowed), rule.source)
+        (rule.words, _choice(model, rule, (history, beside), allowed), rule.source)
         for rule in model.study.rules
     )
 
@@ -108,7 +110,10 @@ def usual_dose(model: Artifact) -> float | None:
     return next((rule.dose for rule in model.study.rules if rule.kind == "fixed"), None)
 
 
-def _choice(model: Artifact, rule: Rule, history: History, allowed: AllowedMask) -> str:
+def _choice(
+    model: Artifact, rule: Rule, patient: tuple[History, tuple[str, ...]], allowed: AllowedMask
+) -> str:
+    history, beside = patient
     study, profile = model.study, model.policy.profile
     if rule.kind == "order":
         return _first_of_list(model, rule, history, allowed)
@@ -120,20 +125,28 @@ def _choice(model: Artifact, rule: Rule, history: History, allowed: AllowedMask)
     else:
         decision = history.step_offsets[1:2] - 1
         at = history, decision, profile.codes
-        dose, taken = evaluate_for_patient(formulas[rule.name], *at)
+        dose, taken = evaluate_for_patient(formulas[rule.name], *at, beside)
         assumed = _assumed(taken, study.names)
     if not np.isfinite(dose):
         return "not known: a fact that it needs is not recorded"
     unit = study.outcome.unit if study.dose is None else study.dose.unit
     rounded = dose if study.dose is None else round_dose(dose, study.dose)
+    if study.dose is not None and 2 * abs(rounded - dose) > study.dose.step + 1e-9:
+        return f"{dose:.2g} {unit}, which this study cannot give{assumed}"
     return f"{rounded:g} {unit}{assumed}"
 
 
 def _assumed(taken: tuple[tuple[Term, float], ...], names: Names) -> str:
-    """` (it assumes height 168 cm and no amiodarone, which are not recorded)`; "" if all are."""
+    """` (it assumes height 168 cm and no amiodarone, which are not recorded)`; "" if all are.
+
+    Of what a formula has a term for where it is unknown, only that is stated.
+    """
     numbers: list[str] = []
     groups: dict[str, list[Term]] = {}
+    own = [term.name for term, _ in taken if term.kind == "none"]
     for term, value in taken:
+        if term.kind == "none":
+            continue
         if term.kind == "value":
             numbers.append(_number_words(display_name(term.codes[0], names), value))
         else:
@@ -143,9 +156,15 @@ def _assumed(taken: tuple[tuple[Term, float], ...], names: Names) -> str:
         for fact, terms in groups.items()
     ]
     words = [*numbers, *others]
-    listed = " and ".join(part for part in (", ".join(words[:-1]), *words[-1:]) if part)
     verb = "is" if len(words) == 1 else "are"
-    return f" (it assumes {listed}, which {verb} not recorded)" if words else ""
+    parts = [f"it assumes {_and(words)}, which {verb} not recorded"] if words else []
+    if own:
+        parts.append(f"it allows for {_and(own)}")
+    return f" ({'; '.join(parts)})" if parts else ""
+
+
+def _and(words: list[str]) -> str:
+    return " and ".join(part for part in (", ".join(words[:-1]), *words[-1:]) if part)
 
 
 def _other_than(fact: str, terms: list[Term], names: Names) -> str:
