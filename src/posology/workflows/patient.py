@@ -8,6 +8,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeAlias
 
+import numpy as np
 import pyarrow as pa
 
 from posology.advice.form.build import build_form
@@ -52,7 +53,8 @@ def encode_with_facts(
     model: Artifact, patient: Patient, at: str | None = None, unknown: tuple[str, ...] = ()
 ) -> tuple[History, PatientReading, VisibleFacts]:
     """As `encode`, with what every event shows to safety rules."""
-    shown, reads_images = [], model.study.profile.images
+    shown: list[tuple[str, np.ndarray]] = []
+    reads_images = model.study.profile.images
     if reads_images:
         from posology.workflows.advice import patient_images  # they need the network's modules
 
