@@ -30,6 +30,11 @@ DOWN, UP = Bounds(None, -11.0), Bounds(50.0, None)
             "HbA1c at most 53 mmol/mol, or down by at least 11 mmol/mol, within 41 weeks",
         ),
         (
+            replace(HBA1C, kind="change", change=UP, from_days=100.0, within_days=180.0),
+            "HbA1c up by at least 50 mmol/mol 14 to 26 weeks later",
+        ),
+        (replace(INR, from_days=10.0, within_days=180.0), "INR 10 to 180 days later"),
+        (
             replace(HBA1C, kind="change", change=UP),
             "HbA1c up by at least 50 mmol/mol within 41 weeks",
         ),

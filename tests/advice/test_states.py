@@ -75,6 +75,7 @@ def test_one_that_is_shown_better_than_all_others_stands_alone_in_the_headline()
     assert advice.headline == (
         "Medium dose, 21 mg/wk, is better on average than low dose and than the other option."
     )
+    assert advice.lead[1].startswith("Against high dose: 5 more, perhaps 1 to 9 more.")
 
 
 def test_usual_care_that_is_an_option_of_the_study_is_listed_once() -> None:

@@ -110,17 +110,22 @@ def compare_reference(evidence: PatientEvidence) -> Comparison:
 
 def is_better_than(evidence: PatientEvidence, option: str, other: str) -> bool:
     """Whether the difference of two options, neither the reference, excludes 0 and counts."""
-    least = evidence.least_difference
+    apart = difference_between(evidence, option, other)
+    return apart is not None and _standing(apart, evidence.least_difference) == BETTER
+
+
+def difference_between(evidence: PatientEvidence, option: str, other: str) -> Estimate | None:
+    """The option less the other one, neither the reference; None where it was not kept."""
     if evidence.is_individual:
         names = [found.name for found in evidence.study.options]
         apart = evidence.outcomes.against(names.index(option), names.index(other))
-        return _standing(_interval(*apart, evidence.factor), least) == BETTER
+        return _interval(*apart, evidence.factor)
     for pair in evidence.study.pairs:
         if (pair.first, pair.second) == (option, other):
-            return _standing(pair.difference, least) == BETTER
+            return pair.difference
         if (pair.first, pair.second) == (other, option):
-            return _standing(pair.difference, least) == WORSE
-    return False
+            return _negative(pair.difference)
+    return None
 
 
 def _harms(

@@ -8,9 +8,12 @@ _DAYS_PER_WEEK, _LONGEST_IN_DAYS, _LONGEST_IN_WEEKS = 7, 27, 104
 
 
 def describe_goal(study: Study) -> str:
-    """Such as `HbA1c at most 53 mmol/mol, or down by at least 11 mmol/mol, within 41 weeks`."""
+    """Such as `HbA1c at most 53 mmol/mol, or down by at least 11 mmol/mol, within 41 weeks`.
+
+    A window that opens later reads `14 to 26 weeks later`.
+    """
     outcome = study.outcome
-    name, when = display_names(outcome.codes, study.names), f"within {_span(outcome.within_days)}"
+    name, when = display_names(outcome.codes, study.names), _window(outcome)
     if outcome.unit:
         name = name.removesuffix(f", {outcome.unit}").removesuffix(f", {unit_words(outcome.unit)}")
     match outcome.kind:
@@ -48,6 +51,16 @@ def _change(bounds: Bounds, unit: str) -> str:
     if bounds.at_most is None and bounds.at_least is not None and bounds.at_least > 0:
         return f"up by at least {bounds.at_least:g} {unit}".rstrip()
     return f"changed by {_bounds(bounds, unit).removeprefix('from ')}"
+
+
+def _window(outcome: Outcome) -> str:
+    end = _span(outcome.within_days)
+    if outcome.from_days <= 0:
+        return f"within {end}"
+    start, _, unit = _span(outcome.from_days).partition(" ")
+    if end.endswith(f" {unit}"):
+        return f"{start} to {end} later"
+    return f"{outcome.from_days:g} to {outcome.within_days:g} days later"
 
 
 def _span(days: float) -> str:

@@ -10,7 +10,7 @@ from posology.advice.amounts import (
     more_or_fewer,
     span_words,
 )
-from posology.advice.comparisons import PatientEvidence, is_better_than
+from posology.advice.comparisons import PatientEvidence, difference_between, is_better_than
 from posology.advice.inputs import AdviceInputs
 from posology.advice.options import USUAL_CARE
 from posology.advice.prediction import PatientPrediction
@@ -106,7 +106,8 @@ def _describe_better(state: str, inputs: AdviceInputs, options: tuple[OptionAdvi
         rest = sum(option.standing in compared for option in options) - 1
         others_too = "the other option" if rest == 1 else "the other options"
         head = f"{_upper(_with_dose(first, options))} is {than} and than {others_too}."
-        return head, (numbers, *differs, *_harm_sentences(first, options))[:3]
+        next_best = _against_next(first, options, evidence)
+        return head, (numbers, *next_best, *differs, *_harm_sentences(first, options))[:3]
     head = f"{_upper(_or([_with_dose(option, options) for option in level]))} is {than}."
     if len(level) == 1:
         return head, (numbers, *differs, *_harm_sentences(first, options))[:3]
@@ -144,6 +145,24 @@ def _choose_by(options: tuple[OptionAdvice, ...]) -> str:
     if any(harm.standing == NO_CLEAR_DIFFERENCE for harm in harms):
         return "The harms are not shown to differ. Choose by what the patient wants."
     return "Harms were not studied here. Weigh them, and what the patient wants."
+
+
+def _against_next(
+    first: OptionAdvice, options: tuple[OptionAdvice, ...], evidence: PatientEvidence
+) -> tuple[str, ...]:
+    """The difference to the next best option that is not the reference."""
+    known = [o for o in options if o is not first and o.outcome is not None]
+    others = [o for o in known if o.standing in (BETTER, NO_CLEAR_DIFFERENCE, WORSE)]
+    if not others or first.outcome is None:
+        return ()
+    other = max(others, key=lambda option: option.outcome.value if option.outcome else 0.0)
+    apart = difference_between(evidence, first.name, other.name)
+    if apart is None:
+        return ()
+    change = more_or_fewer(apart.value, evidence.study.unit)
+    span = difference_range(apart, evidence.study.unit)
+    perhaps = "" if span == change else f", perhaps {span}"
+    return (f"Against {_short(other, options)}: {change}{perhaps}.",)
 
 
 def _may_differ(evidence: PatientEvidence) -> tuple[str, ...]:

@@ -78,6 +78,7 @@ def test_only_groups_that_differ_are_shown_and_all_are_folded(page: str) -> None
 
 def test_a_trial_has_curves_and_no_words_on_usual_care_or_confounders() -> None:
     page = render_effect_page(time_content())
+    assert "Chance decided who was given which option, so nothing confounds" in page
     body = page[page.index("<main>") : page.index('<section id="methods">')]
     assert "Number at risk" in body
     assert "Restricted mean survival time by option" in body

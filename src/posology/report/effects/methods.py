@@ -23,12 +23,21 @@ _SAVED_POLICY = (
     "and outcome regressions come from all the other patients. The heterogeneity of effects is "
     "tested on the policy's predicted effects."
 )
+_OBSERVED = (
+    "Identification rests on four assumptions that no software can check: there is no confounder "
+    "other than the covariates listed below, every option was possible for the patients analysed, "
+    "the options mean what the study says, and one patient's treatment does not affect another's "
+    "outcome."
+)
+_RANDOMISED = (
+    "Chance decided who was given which option, so nothing confounds the comparison. It still "
+    "rests on what no software can check: the options on record are those assigned and mean what "
+    "the study says, who was lost to follow-up is explained by the covariates listed below, and "
+    "one patient's treatment does not affect another's outcome."
+)
 _METHODS = (
     "Target trial: eligibility, time zero, options, outcome and horizon are those of the study "
-    "file. Identification rests on four assumptions that no software can check: there is no "
-    "confounder other than the covariates listed below, every option was possible for the "
-    "patients analysed, the options mean what the study says, and one patient's treatment does "
-    "not affect another's outcome.",
+    "file. {assumptions}",
     "Propensities: the best by log loss of constant shares, logistic regression, splines and "
     "boosted trees, cross-fitted over five folds of patients and calibrated with one temperature. "
     "Selected here: {propensity}. Outcomes: ridge regression on hinges and products, stacked with "
@@ -77,7 +86,12 @@ REFERENCES = (
 def describe_methods(content: EffectContent) -> tuple[str, ...]:
     """The paragraphs of the methods section."""
     rule = _SAVED_POLICY if content.is_saved_policy else _LEARNED_RULE
-    paragraphs = (m.format(propensity=content.propensity_model, rule=rule) for m in _METHODS)
+    filled = {
+        "assumptions": _RANDOMISED if content.study.assignment.randomised else _OBSERVED,
+        "propensity": content.propensity_model,
+        "rule": rule,
+    }
+    paragraphs = (m.format(**filled) for m in _METHODS)
     return (*paragraphs, _count_analyses(content))
 
 
