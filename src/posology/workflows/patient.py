@@ -17,6 +17,7 @@ from posology.advice.form.moments import parse_decision
 from posology.advice.form.patient_reading import PatientReading
 from posology.advice.form.reading import read_filled_form, read_records
 from posology.advice.form.training_facts import EVIDENCE, TrainingFacts
+from posology.advice.uncertainty.distance import usual_families
 from posology.advice.uncertainty.evidence import EVIDENCE as UNCERTAINTY
 from posology.advice.uncertainty.evidence import NOT_MEASURED, UncertaintyEvidence
 from posology.artifact import Artifact
@@ -108,7 +109,11 @@ def _with_decision(body: dict[str, Any], at: str, source: str) -> dict[str, Any]
 @lru_cache(maxsize=8)
 def form_of(model: Artifact) -> Form:
     """The patient's form of a saved policy."""
-    return build_form(model.study, model.policy.profile, facts_of(model))
+    form = build_form(model.study, model.policy.profile, facts_of(model))
+    distance = uncertainty_of(model).distance
+    usual = () if distance is None else usual_families(distance)
+    fields = (replace(f, is_usual=True) if f.stem in usual else f for f in form.fields)
+    return replace(form, fields=tuple(fields)) if usual else form
 
 
 def seen_doses(model: Artifact) -> dict[str, tuple[float, float]]:

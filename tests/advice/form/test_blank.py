@@ -1,10 +1,12 @@
 """The blank form: names for codes, and long lists of choices folded to the most common."""
 
+from dataclasses import replace
+
 import numpy as np
 
-from posology.advice.form.blank import blank_form, form_as_text
+from posology.advice.form.blank import blank_form, describe_field, form_as_text
 from posology.advice.form.build import build_form
-from posology.advice.form.field import Form
+from posology.advice.form.field import Field, Form
 from posology.advice.form.training_facts import TrainingFacts, measure_facts
 from posology.cohorts.study.reader import read_study
 from posology.domain.cohort import TRAIN, select_split
@@ -45,6 +47,17 @@ def test_codes_of_warfarin_patients_have_names() -> None:
         "any of deep vein thrombosis, deep vein thrombosis or pulmonary embolism, heart valve"
     )
     assert body["choices"] == {}
+
+
+def test_a_fact_that_nearly_all_patients_had_and_an_answer_that_none_had_are_named() -> None:
+    field = Field("sex", "SEX", "choice", (("female", "SEX//female"), ("male", "SEX//male")))
+    usual = "one of female, male; nearly all patients had it: without it there may be no answer"
+    assert describe_field(replace(field, is_usual=True)) == f"{usual} [SEX]"
+    assert describe_field(field) == "one of female, male [SEX]"
+    never = Field("drug X", "DRUG//X", "yes_no", (("yes", ""), ("no", "DRUG//X//no")))
+    assert describe_field(never) == (
+        "yes (no patient that the model learned from had it, so it is not used) or no [DRUG//X]"
+    )
 
 
 def test_the_list_for_reading_is_no_wider_than_80_columns() -> None:

@@ -1,10 +1,12 @@
 """One patient's certainty, from what a small policy left in its evidence."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from posology import artifact
 from posology.advice.form.training_facts import measure_facts
 from posology.advice.inputs import AdviceInputs
 from posology.advice.recommend import recommend
@@ -15,7 +17,7 @@ from posology.advice.uncertainty.certainty import (
     assess_certainty,
     is_far_beyond,
 )
-from posology.advice.uncertainty.evidence import NOT_MEASURED, UncertaintyEvidence
+from posology.advice.uncertainty.evidence import EVIDENCE, NOT_MEASURED, UncertaintyEvidence
 from posology.domain.cohort import Cohort, subset_decisions
 from posology.domain.recommendation.recommendation import (
     DOSE_ONLY,
@@ -25,7 +27,9 @@ from posology.domain.recommendation.recommendation import (
     UNSURE,
     Recommendation,
 )
+from posology.domain.serialization import serialize
 from posology.domain.study import AdviceSpec
+from posology.workflows.patient import form_of
 from posology.workflows.uncertainty.measure import measure_uncertainty
 from tests.builders.policies import fitted_policy, iwpc_cohort
 
@@ -208,3 +212,15 @@ def test_the_set_of_options_has_the_titles_and_its_coverage(evidence: Uncertaint
     assert shown == tuple(order)
     assert set(found.option_set) <= set(titles)
     assert found.set_coverage == 0.8
+
+
+def test_the_form_marks_a_fact_without_which_there_may_be_no_answer(
+    evidence: UncertaintyEvidence, tmp_path: Path
+) -> None:
+    """Sex was not marked, and then `No answer yet: sex is not recorded`."""
+    kept = {EVIDENCE: serialize(evidence, {})}
+    artifact.save(fitted_policy(POLICY), iwpc_cohort().study, kept, tmp_path / "model")
+    form = form_of(artifact.load(tmp_path / "model"))
+    usual = {field.name for field in form.fields if field.is_usual}
+    assert "sex" in usual
+    assert "current smoker" not in usual

@@ -32,7 +32,10 @@ def test_for_a_dose_it_is_the_range_in_which_the_dose_would_be() -> None:
     kidney, mass = help_to_dose(
         make_table(Situation(predict, UNKNOWN, PROFILE, 1, FACTS)), "mg/week"
     )
-    assert kidney.sentence == "If it were known, the dose would be from 25 to 55 mg/week."
+    assert kidney.sentence == (
+        "If it were known, the dose would be from 25 to 55 mg/week. Every value would move it: "
+        "that it is not recorded counts too."
+    ), "the dose is 10 while it is not"
     assert mass.sentence == "Whatever its value, the dose would stay nearly the same."
 
 

@@ -66,7 +66,7 @@ def test_each_harm_alone_closes_it() -> None:
     assert closed_by(silent) == {"harm"}
     verdict = judge(silent, GatePlan(), 4e-4, np.random.default_rng(1))
     reasons = [r.reason for r in verdict.requirements if not r.holds]
-    assert reasons == ["falls: nothing can be said of it: too few are known."]
+    assert reasons == ["falls: nothing is known of it: too few are known."]
     lost = np.where(good.groups["men"], good.gain - 0.15, good.gain + 0.1)
     assert closed_by(replace(good, gain=lost)) == {"groups"}
 

@@ -64,6 +64,8 @@ def describe_field(field: Field) -> str:
     if field.required:
         needed = "needed: no answer without it"
         parts.append(f'{needed}, unless "{NOT_KNOWN}"' if field.may_be_unknown else needed)
+    elif field.is_usual:
+        parts.append("nearly all patients had it: without it there may be no answer")
     return "; ".join(parts) + f" [{field.stem}]"
 
 

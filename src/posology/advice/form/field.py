@@ -58,6 +58,8 @@ class Field:
     """Whether a patient may have several values at once."""
     required: bool = False
     """Whether there is no advice without it."""
+    is_usual: bool = False
+    """Whether nearly all training patients had it: without it there may be no answer."""
     may_be_unknown: bool = False
     """Whether a needed fact may be stated as not known, in words: then there is advice."""
     age_as: str = ""

@@ -59,7 +59,10 @@ def help_to_dose(table: WhatIfTable, unit: str) -> tuple[MissingHelp, ...]:
         change = float(np.abs(doses - dose) @ share / share.sum())
         low, high = float(doses.min()), float(doses.max())
         sentence = f"If it were known, the dose would be from {low:.0f} to {high:.0f} {unit}."
-        if round(low) == round(high):
+        moves = not low - 0.5 <= dose <= high + 0.5
+        if moves:
+            sentence += " Every value would move it: that it is not recorded counts too."
+        elif round(low) == round(high):
             change, sentence = 0.0, f"{NO_CHANGE} the dose would stay nearly the same."
         found.append(_help(effects, change, sentence))
     return tuple(sorted(found, key=lambda item: -item.change))
