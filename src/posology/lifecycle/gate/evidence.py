@@ -63,8 +63,6 @@ class GateEvidence:
     """None where no probability is predicted of the option given."""
     harms: Mapping[str, Column] = field(default_factory=dict)
     """The same as `gain` of each harm: positive is more harm."""
-    not_estimable: Mapping[str, str] = field(default_factory=dict)
-    """Harms of which the fresh patients say nothing, and why: each closes the gate."""
     groups: Mapping[str, Bool[np.ndarray, " decision"]] = field(default_factory=dict)
     """Members of each of the study's subgroups."""
     coverage: tuple[Coverage, ...] = ()

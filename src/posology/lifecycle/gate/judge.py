@@ -40,9 +40,6 @@ def judge(
     found += [_coverage(one, plan) for one in evidence.coverage]
     for name, score in evidence.harms.items():
         found.append(_harm(name, clustered_mean(score, evidence.subject), plan))
-    for name, why in evidence.not_estimable.items():
-        reason = f"{name}: nothing is known of it: {why.rstrip('.')}."
-        found.append(Requirement("harm", False, reason, None, plan.harm_margin))
     if evidence.groups:
         found.append(_groups(evidence))
     return GateVerdict(tuple(found))

@@ -72,7 +72,7 @@ def gather_evidence(
     )
     rows = overlap.population if overlap.judged else np.zeros(len(trial.trial), dtype=bool)
     change = second - first
-    harms, not_estimable = estimate_harms(fresh, trial, nuisance, progress)
+    harms, _ = estimate_harms(fresh, trial, nuisance, progress)
     return GateEvidence(
         subject=trial.trial.subject[rows],
         gain=_difference(change, nuisance, rows),
@@ -80,7 +80,6 @@ def gather_evidence(
         safety=safety,
         predicted=_predictions(pair, fresh, trial) if trial.is_binary else None,
         harms={name: _difference(change, one, rows) for name, one in harms.items()},
-        not_estimable=not_estimable,
         groups={f"{g.family}: {g.name}": g.mask[trial.row][rows] for g in find_subgroups(fresh)},
         fresh=len(np.unique(fresh.subject)),
         caused=0 if advice is None else int((advice.accepted == ACCEPTED).sum()),
