@@ -106,3 +106,14 @@ def test_of_averages_the_interval_of_their_difference_decides_not_whether_two_ov
     assert not is_better_than(alike, "medium", "high")
     unknown = evidence("none", averages=(estimate(9.0, 3.0), estimate(1.0, 3.0)))
     assert not is_better_than(unknown, "medium", "high")
+
+
+def test_a_probability_is_never_exactly_none_and_limits_are_not_cut_at_an_estimate() -> None:
+    """A linear model's level below 0 read `0 of 100`, and a limit was minus that level."""
+    made = evidence("gain", means=(0.0, -0.9, 0.0))
+    found, level = compare_option(made, 1), compare_reference(made)
+    assert level.outcome is not None
+    assert found.outcome is not None
+    assert found.difference is not None
+    assert found.outcome.value == pytest.approx(0.01)
+    assert found.difference.low < -level.outcome.value

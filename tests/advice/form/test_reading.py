@@ -9,6 +9,7 @@ import pytest
 from posology.advice.form.field import DATED, Field, Form, Limits
 from posology.advice.form.patient_reading import PatientReading
 from posology.advice.form.reading import read_filled_form
+from posology.advice.form.values import nearest_choice, read_value
 from posology.errors import RecordError
 
 TODAY = datetime.datetime(2000, 1, 1)  # noqa: DTZ001 - MEDS times have no zone
@@ -266,3 +267,13 @@ def test_a_file_that_is_no_form_is_refused(form: Form, body: dict, message: str)
     with pytest.raises(RecordError) as error:
         read_filled_form(body, form, "p.json", TODAY)
     assert message in str(error.value)
+
+
+def test_two_letters_are_a_genotype_and_no_other_medicine_is_offered() -> None:
+    genotype = Field("VKORC1", "G", "choice", (("A/A", "G//A/A"), ("A/G", "G//A/G")))
+    for written in ("GA", "AG", "G/A", "ga"):
+        (entry,) = read_value(genotype, written, "p.json: fact `VKORC1`")
+        assert entry.code == "G//A/G"
+    medicine = Field("medicine", "M", "choice", (("flonase", "M//flonase"),))
+    assert nearest_choice(medicine, "fluconazole") == ""
+    assert nearest_choice(medicine, "flonasse") == "flonase"

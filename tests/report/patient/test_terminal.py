@@ -14,6 +14,7 @@ from posology.domain.recommendation.recommendation import (
     NO_OPTION_BETTER,
     NOT_ELIGIBLE,
     STATES,
+    TOO_FEW_ALIKE,
     Recommendation,
 )
 from posology.report.patient.terminal import render_advice
@@ -71,3 +72,15 @@ def test_markup_in_a_name_is_text() -> None:
     low = replace(advice.options[0], title="[b]low[/b] start")
     shown = printed(replace(advice, options=(low, *advice.options[1:])))
     assert "[b]low[/b] start, 16 mg a week" in shown
+
+
+def test_it_says_whether_rules_were_checked_and_that_chance_is_no_usual_care() -> None:
+    shown = " ".join(printed(replace(ADVICE_BY_STATE[DOSE_ONLY], safety=())).split())
+    assert "This study has no safety rules: nothing was checked against them." in shown
+    remark = "In the trial, chance decided which option was given."
+    advice = ADVICE_BY_STATE[TOO_FEW_ALIKE]
+    options = tuple(
+        replace(o, remarks=(remark,)) if o.name == "usual_care" else o for o in advice.options
+    )
+    shown = " ".join(printed(replace(advice, options=options)).split())
+    assert f"What is usually done here: {remark}" in shown
