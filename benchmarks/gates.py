@@ -1,12 +1,16 @@
 """How often the gate lets a policy through that is not better, and one that is.
 
-    python -m benchmarks.gates --worlds 100 --json FILE
+    python -m benchmarks.gates --worlds 200 --json FILE
+    python -m benchmarks.gates --worlds 200 --kinds fit_null --json FILE
 
 Four kinds of world (benchmarks/gates_worlds.py), so many of each: trajectories and single
 decisions, without any effect and with a true gain of four standard errors of an oracle. In each a
 policy is learned from some patients and judged on others as `posology evaluate --gate` and the
-protecting choice of `posology fit` judge it; the behaviour policy is estimated. Each world's result
-is kept beside FILE (`.jsonl`); the same command goes on after the worlds it finds.
+protecting choice of `posology fit` judge it; the behaviour policy is estimated. The kinds
+`fit_null` and `fit_gain` run the whole of `posology fit` on such trajectories
+(benchmarks/gates_fit.py; there `open` is `used`). Each world's result is kept beside FILE
+(`.jsonl`); the same command goes on after the worlds it finds. Intervals of shares are exact
+(Clopper and Pearson 1934).
 """
 
 import argparse
@@ -15,8 +19,10 @@ import time
 from pathlib import Path
 
 import numpy as np
+from scipy.stats import binomtest
 
 from benchmarks import gates_worlds as worlds
+from benchmarks.gates_fit import fitted
 from benchmarks.rows import row, write
 from posology.causal.doubly_robust_scores import fit_nuisance
 from posology.causal.outcome_regression import fit_outcome_regression
@@ -27,7 +33,7 @@ from posology.causal.trial import assign_folds
 from posology.domain.trajectories import state_codes
 from posology.evaluation.effects.verdict import CANNOT_JUDGE, decide_verdict
 from posology.evaluation.gate.advantage import require_gain
-from posology.evaluation.intervals import Interval, wilson_interval
+from posology.evaluation.intervals import Interval
 from posology.evaluation.off_policy.by_state import estimate_by_state
 from posology.learners.offline_rl.tabular import (
     Shrinkage,
@@ -37,6 +43,7 @@ from posology.learners.offline_rl.tabular import (
 from posology.simulators.mdp import sample_trajectories
 
 KINDS = ("trajectories_null", "trajectories_gain", "single_null", "single_gain")
+FITS = ("fit_null", "fit_gain")
 TRIES = 200
 
 
@@ -117,15 +124,19 @@ def _design(covariates: np.ndarray) -> np.ndarray:
     return np.column_stack([np.ones(len(covariates)), covariates])
 
 
+WAYS = {"trajectories": trajectories, "single": single, "fit": fitted}
+"""What runs a world, by the first word of its kind."""
+
+
 def rows(results: list[dict]) -> list[dict]:
     """Shares let through, used, refused and covered, of each kind of world."""
     found = []
-    for kind in KINDS:
+    for kind in (*KINDS, *FITS):
         mine = [r for r in results if r["kind"] == kind]
         for metric in ("open", "used", "refused"):
             if mine:
                 count = sum(r[metric] for r in mine)
-                low, high = wilson_interval(count, len(mine))
+                low, high = _exact_interval(count, len(mine))
                 share = count / len(mine)
                 more = {"low": low, "high": high, "n": len(mine), "count": count}
                 found.append(row(f"gates_{kind}", "posology", "test", metric, share, **more))
@@ -136,11 +147,17 @@ def rows(results: list[dict]) -> list[dict]:
     return found
 
 
+def _exact_interval(count: int, of: int) -> tuple[float, float]:
+    """Clopper and Pearson's 95 % limits of a share."""
+    found = binomtest(count, of).proportion_ci(0.95)
+    return float(found.low), float(found.high)
+
+
 def main() -> None:
     """Run and write."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--worlds", type=int, default=100, help="of each kind")
-    parser.add_argument("--kinds", nargs="+", default=KINDS, choices=KINDS)
+    parser.add_argument("--kinds", nargs="+", default=KINDS, choices=(*KINDS, *FITS))
     parser.add_argument("--seed", type=int, default=9_000, help="first seed")
     parser.add_argument("--json", type=Path, required=True)
     arguments = parser.parse_args()
@@ -153,7 +170,7 @@ def main() -> None:
         for seed in seeds:
             if (kind, seed) in done:
                 continue
-            way = trajectories if kind.startswith("trajectories") else single
+            way = WAYS[kind.partition("_")[0]]
             started_cpu = time.process_time()
             found = {"kind": kind, "seed": seed, **way(seed, kind.endswith("gain"))}
             found["cpu_seconds"] = time.process_time() - started_cpu
