@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from posology.advice.comparisons import compare_option, compare_reference, is_better_than
+from posology.causal.patient.prognosis import Level
 from posology.domain.recommendation.option import Estimate
 from tests.builders.patient_evidence import estimate, evidence
 
@@ -57,6 +58,22 @@ def test_against_usual_care_the_reference_is_the_mix_that_patients_like_this_one
     found = compare_option(made, 1)
     assert found.difference is not None
     assert found.difference.value == pytest.approx(100 * (0.2 - 0.3 * 0.2))
+
+
+def test_levels_that_are_averages_of_all_patients_are_called_so() -> None:
+    made = evidence("gain")
+    assert compare_reference(made).remark == ""
+    few = replace(made.outcomes, level=Level(0.40, 0.03, is_average=True))
+    assert compare_reference(replace(made, outcomes=few)).remark == (
+        "The level of the goal is the average of all patients: this one's own is not known."
+    )
+    both = replace(few, harm_levels=(Level(0.08, 0.01, is_average=True),))
+    assert compare_reference(replace(made, outcomes=both)).remark.startswith(
+        "The level of the goal, of bleeding is the average"
+    )
+    harm = replace(both, level=made.outcomes.level)
+    found = compare_reference(replace(made, outcomes=harm)).remark
+    assert found.startswith("The level of bleeding is the average")
 
 
 def test_an_option_that_such_patients_never_get_is_not_estimated() -> None:

@@ -8,10 +8,12 @@ from posology.advice.options import list_options
 from posology.advice.prediction import predict_patient
 from posology.advice.recommend import recommend
 from posology.advice.words import describe_answer
+from posology.causal.patient.prognosis import Level
 from posology.domain.recommendation.findings import Certainty
 from posology.domain.recommendation.option import BETTER, REFERENCE, Estimate, HarmAdvice
 from posology.domain.recommendation.recommendation import BETTER_FOR_PATIENT, Recommendation
 from posology.domain.study import Study
+from posology.report.patient.option_rows import option_table
 from tests.advice.test_prediction import encode
 from tests.builders.patient_evidence import estimate, evidence
 from tests.builders.policies import fitted_policy, iwpc_cohort
@@ -102,6 +104,26 @@ def test_an_average_is_called_one_and_may_not_be_this_patients() -> None:
     own = answer(evidence("gain", means=(0.0, 0.30, 0.14)))
     assert own.lead[0].startswith("Of 100 patients like this one, about ")
     assert caution not in own.lead
+
+
+def test_a_level_of_all_patients_is_never_called_that_of_patients_like_this_one() -> None:
+    for verdict, start in (
+        ("none", "On average over all patients, about 49 of 100 reach the goal with "),
+        ("gain", "From the average of all patients, with this one's own effect, about 70 of 100 "),
+    ):
+        both = (estimate(9.0, 3.0), estimate(-1.0, 3.0))
+        made = evidence(
+            verdict, means=(0.0, 0.30, 0.14), averages=both, between=estimate(10.0, 4.0)
+        )
+        few = replace(made.outcomes, level=Level(0.40, 0.03, is_average=True))
+        advice = answer(replace(made, outcomes=few))
+        assert advice.lead[0].startswith(start)
+        assert "like this one" not in advice.headline + "".join(advice.lead)
+        table = option_table(advice)
+        assert table is not None
+        assert "how many of 100 patients, with" in table.note
+        reference = next(row for row in table.rows if row.kind == "reference")
+        assert "The level of the goal is the average of all patients" in reference.remarks[0]
 
 
 def test_averages_that_both_beat_the_reference_but_not_each_other_are_named_together() -> None:

@@ -1,7 +1,8 @@
 """What is known of each option for this patient, against the reference.
 
 Where choosing by the patient is shown to gain, differences are the patient's own; otherwise they
-are the averages of the study. Levels are those of patients with a similar prognosis.
+are the averages of the study. Levels are those of patients with a similar prognosis; where too few
+were studied to tell them apart, the average of all, and the reference's remark says so.
 """
 
 from dataclasses import dataclass
@@ -25,6 +26,8 @@ Z_95 = 1.959964
 _SMALL = 0.01
 """Patients of 100: what stands for a probability that a linear model puts at or below 0."""
 GAIN = "gain"
+OF_ALL = "The level of the goal"
+"""How the remark begins of a reference whose level is not that of patients like this one."""
 MIN_SHARE = 0.05
 """Options that usual care gives to fewer of the patients like this one are not estimated
 (Crump 2009, doi:10.1093/biomet/asn055, advise 0.1)."""
@@ -39,7 +42,7 @@ class Comparison:
     difference: Estimate | None = None
     harms: tuple[HarmAdvice, ...] = ()
     remark: str = ""
-    """Why it is not estimated."""
+    """Why it is not estimated; of the reference, whose levels are averages of all patients."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -55,6 +58,11 @@ class PatientEvidence:
     def is_individual(self) -> bool:
         """Whether differences are the patient's own."""
         return self.study.verdict == GAIN
+
+    @property
+    def is_average_level(self) -> bool:
+        """Whether the outcome under the reference is that of all patients studied."""
+        return self.outcomes.level.is_average
 
     @property
     def factor(self) -> float:
@@ -105,7 +113,20 @@ def compare_reference(evidence: PatientEvidence) -> Comparison:
         standing=REFERENCE,
         outcome=level,
         harms=_harms(evidence, harms, is_reference=True),
+        remark=_averages(evidence, harms),
     )
+
+
+def _averages(evidence: PatientEvidence, harms: tuple[HarmEvidence, ...]) -> str:
+    """Which levels are those of all patients studied, as a sentence; empty if none is."""
+    judged = (harm.name for harm in harms if not harm.reason)
+    levels = zip(judged, evidence.outcomes.harm_levels, strict=False)
+    averages = [name for name, level in levels if level.is_average]
+    names = (["the goal"] if evidence.is_average_level else []) + averages
+    if not names:
+        return ""
+    whose = ", of ".join(names)
+    return f"The level of {whose} is the average of all patients: this one's own is not known."
 
 
 def is_better_than(evidence: PatientEvidence, option: str, other: str) -> bool:

@@ -149,6 +149,7 @@ def _usual_care(study: Study, inputs: AdviceInputs) -> OptionAdvice:
     if evidence is not None:
         if evidence.reference is None:
             found = compare_reference(evidence)
+            remarks += [found.remark] if found.remark else []
         if evidence.study.is_randomised:
             title = "Usual care" if evidence.reference is not None else "The trial's mix of options"
             remarks.append(f"{CHANCE} which option was given.")

@@ -188,14 +188,25 @@ def _numbers(
     change = more_or_fewer(shown, unit)
     span = difference_range(option.difference, unit)
     that_is = f"That is {change}." if span == change else f"That is {change}, perhaps {span}."
-    own = "" if evidence.is_individual else "With the study's average effect, "
+    own = _whose(evidence)
     if unit:
         values = f"{mean_words(option.outcome.value)} with {title} and {mean_words(base)} with"
         return _upper(f"{own}the mean is about {values} {of_reference} ({unit}). {that_is}")
-    return _upper(
-        f"{own}of 100 patients like this one, about {count(option.outcome.value)} reach the goal "
-        f"with {title} and {count(base)} with {of_reference}. {that_is}"
-    )
+    reached = f"about {count(option.outcome.value)}"
+    of = f"of 100 patients like this one, {reached}"
+    if evidence.is_average_level:
+        of = f"{reached} of 100"
+    both = f"reach the goal with {title} and {count(base)} with {of_reference}"
+    return _upper(f"{own}{of} {both}. {that_is}")
+
+
+def _whose(evidence: PatientEvidence) -> str:
+    """Whether the level, the difference or both are averages of the study."""
+    if not evidence.is_average_level:
+        return "" if evidence.is_individual else "With the study's average effect, "
+    if evidence.is_individual:
+        return "From the average of all patients, with this one's own effect, "
+    return "On average over all patients, "
 
 
 def _harm_sentences(option: OptionAdvice, options: tuple[OptionAdvice, ...]) -> tuple[str, ...]:

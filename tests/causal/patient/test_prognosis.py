@@ -34,6 +34,22 @@ def test_only_bins_of_many_patients_are_kept() -> None:
     small, _ = draw(60, 3)
     fitted = fit_prognosis(small, small.outcome, assign_folds(small, np.random.default_rng(0)))
     assert fitted.level.tolist() == [small.outcome.mean()]
+    assert prognosis_of(fitted, small.covariates[0]).is_average
+    assert not prognosis_of(prognosis, trial.covariates[0]).is_average
+
+
+def test_a_score_that_tells_nothing_of_others_gives_the_average_of_all() -> None:
+    """Bins of it would be folds: the mean of the others is high where the fold's own is low."""
+    average = []
+    for seed in range(4):
+        trial, _ = draw(900, seed)
+        outcome = np.random.default_rng(seed).permutation(trial.outcome)
+        fold = assign_folds(trial, np.random.default_rng(seed))
+        level = prognosis_of(fit_prognosis(trial, outcome, fold), trial.covariates[0])
+        average.append(level.is_average)
+        if level.is_average:
+            np.testing.assert_allclose(level.value, outcome.mean())
+    assert any(average)
 
 
 def test_errors_count_patients_not_decisions() -> None:

@@ -2,7 +2,8 @@
 
 The score ranks patients by their outcome under the reference. What is reported is not the score but
 the mean of doubly robust scores of patients with a similar one, who were scored by models that had
-not seen them, so that it holds on average whatever the score is worth.
+not seen them, so that it holds on average whatever the score is worth. With few patients, or where
+the score tells nothing of patients it was not learned from, there is one bin: the mean of all.
 """
 
 from dataclasses import dataclass
@@ -43,6 +44,8 @@ class Level:
 
     value: float
     error: float
+    is_average: bool = False
+    """Whether it is that of all patients: nothing tells this patient's own apart."""
 
 
 def fit_prognosis(trial: Trial, target: Column, fold: Fold) -> Prognosis:
@@ -54,6 +57,8 @@ def fit_prognosis(trial: Trial, target: Column, fold: Fold) -> Prognosis:
     score = predict_held_out(fitted.fold_coefficients, design, fold)
     subject = np.unique(trial.subject, return_inverse=True)[1]
     count = int(np.clip((subject.max(initial=-1) + 1) // BIN_PATIENTS, 1, MAX_BINS))
+    if (score - score.mean()) @ target <= 0:
+        count = 1
     edges = np.quantile(score, np.arange(1, count) / count)
     row = np.searchsorted(edges, score, side="right")
     bins = [row == b for b in range(count) if (row == b).any()]
@@ -74,6 +79,7 @@ def prognosis_of(prognosis: Prognosis, x: Float64[np.ndarray, " feature"]) -> Le
     return Level(
         float(np.interp(score, prognosis.score, prognosis.level)),
         float(np.interp(score, prognosis.score, prognosis.error)),
+        is_average=len(prognosis.level) == 1,
     )
 
 

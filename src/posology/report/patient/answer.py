@@ -30,6 +30,7 @@ from posology.report.patient import words
 from posology.report.patient.content import GOOD, NOTE, QUIET, STOP, WARN, Callout, Line, Tag
 from posology.report.patient.doses import ALWAYS_LISTED
 from posology.report.patient.missing import NEEDED, most_helpful
+from posology.report.patient.option_rows import of_100
 
 IN_BANNER = ("age", "sex", "weight", "height")
 """Facts that help to see whose page this is; the form has no names."""
@@ -241,7 +242,7 @@ def _reference_words(advice: Recommendation, option: OptionAdvice) -> str:
     name = words.capitalise(option.title)
     if advice.unit:
         return f"{name}: mean {value} {advice.unit} ({span})."
-    return f"{name}: about {value} of 100 patients like this one ({span}) reach the goal."
+    return f"{name}: about {value} {of_100(option)} ({span}) reach the goal."
 
 
 def _remark(text: str) -> Callout:

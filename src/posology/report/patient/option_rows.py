@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from posology.advice.amounts import difference_as_written
+from posology.advice.comparisons import OF_ALL
 from posology.advice.options import GIVES
 from posology.domain.recommendation.option import (
     BETTER,
@@ -37,7 +38,8 @@ from posology.report.patient.content import (
 )
 from posology.report.patient.marks import Axis, axis_svg, common_axis, interval_svg
 
-OF_100 = "of 100 patients like this one"
+OF_100 = "of 100 patients"
+LIKE_THIS = f"{OF_100} like this one"
 RANGES = (
     "Each row is a range of doses, not a dose to give: the dose stands below. Figures: how many of "
     "100 patients with facts like these need a dose in that range, by the model, with the 95 % "
@@ -112,11 +114,17 @@ def _note(advice: Recommendation, rows: tuple[OptionRow, ...]) -> str:
         return ""
     if is_of_ranges(advice):
         return RANGES
-    what = f"the mean in {advice.unit}" if advice.unit else f"how many {OF_100}"
+    what = f"the mean in {advice.unit}" if advice.unit else f"how many {of_100(_reference(advice))}"
     return (
         f"Goal: {advice.goal}. Figures: {what}, with the 95 % interval. A difference "
         "whose interval holds 0 reads “no clear difference”."
     )
+
+
+def of_100(reference: OptionAdvice | None) -> str:
+    """Of whom figures count 100: of all patients, if the level of the reference is theirs."""
+    is_of_all = reference is not None and any(r.startswith(OF_ALL) for r in reference.remarks)
+    return OF_100 if is_of_all else LIKE_THIS
 
 
 def _harm_columns(options: tuple[OptionAdvice, ...]) -> tuple[tuple[str, str], ...]:
