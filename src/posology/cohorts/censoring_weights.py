@@ -1,6 +1,6 @@
 """Inverse probability of censoring weights: each observed outcome stands for those lost like it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Bool, Float32, Float64, Int8
@@ -17,6 +17,8 @@ _RIDGE, _MAX_STEPS, _MAX_DECISIONS = 1e-3, 25, 200_000
 _LEAST, _TRUNCATE = 0.01, 0.99
 """Smallest probability of staying, and the quantile of the training weights at which weights are
 truncated (Cole and Hernan 2008, doi:10.1093/aje/kwn164)."""
+_ROUNDING = 1e-6
+"""Of weights, relative: those with the largest one are not beyond it."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -36,6 +38,8 @@ class _Predictors:
     X: Float64[np.ndarray, "decision covariate"]
     is_train: Bool[np.ndarray, " decision"]
     """The decisions to fit on."""
+    since_first: Float64[np.ndarray, " decision"]
+    """Days since the patient's first decision."""
 
 
 def weigh_observed(decisions: DecisionTable, study: Study) -> ObservedWeights:
@@ -57,12 +61,13 @@ def weigh_observed(decisions: DecisionTable, study: Study) -> ObservedWeights:
         known = ~np.isnan(decisions.reward)
         reward = _weights(_reward_settled(decisions), known, predictors, measured)
     columns = [
-        _weights(
+        _event_weights(
             (decisions.diagnosis_days[:, c], decisions.diagnosis_resolved_by[:, c]),
             ~np.isnan(decisions.diagnosis[:, c]),
             predictors,
+            target.within_days,
         )
-        for c in range(len(study.diagnosis))
+        for c, target in enumerate(study.diagnosis)
     ]
     ones = np.ones(len(decisions), np.float32)
     filled = [ones if column is None else column for column in columns]
@@ -98,9 +103,54 @@ def _weights(
     days, by = settled[0].astype(np.float64), settled[1]
     staying = _probability_free(days, by == CENSORED, predictors)
     weight = observed * measured / np.maximum(staying, _LEAST)
+    return np.minimum(weight, _limit(weight, observed, predictors)).astype(np.float32)
+
+
+def _event_weights(
+    settled: _Settled,
+    observed: Bool[np.ndarray, " decision"],
+    predictors: _Predictors,
+    within_days: float,
+) -> Float32[np.ndarray, " decision"] | None:
+    """The weights of an event that is known as soon as it occurs, its absence only at the end.
+
+    Where hardly anybody is followed to the end (a patient's last year, where records cover five),
+    nearly all that is known are events. A model that sees how long a patient has been observed
+    would learn that, and not the risk. So the time scale of leaving is days since the first
+    decision, which each decision enters late (left truncation); and a decision has weight 0,
+    whatever was seen, where one that is followed to the end would have a truncated weight: the end
+    is out of its reach (Crump et al. 2009, doi:10.1093/biomet/asn055, on such overlap).
+    """
+    if observed.all():
+        return None
+    entry, rows = predictors.since_first, np.flatnonzero(predictors.is_train)
+    days, by = settled[0].astype(np.float64), settled[1]
+    option, X = predictors.option, predictors.X
+    model = fit_survival(
+        entry[rows] + days[rows],
+        by[rows] == CENSORED,
+        option[rows],
+        X[rows],
+        _RIDGE,
+        entry[rows],
+    )
+    staying, to_end = (
+        survival_before(model, entry + until, option, X, entry) for until in (days, within_days)
+    )
+    weight = observed / np.maximum(staying, _LEAST)
+    limit = _limit(weight, observed, predictors)
+    weight[1 / np.maximum(to_end, _LEAST) > limit * (1 + _ROUNDING)] = 0.0
+    return weight.astype(np.float32)
+
+
+def _limit(
+    weight: Float64[np.ndarray, " decision"],
+    observed: Bool[np.ndarray, " decision"],
+    predictors: _Predictors,
+) -> float:
+    """The largest weight."""
     usual = weight[predictors.is_train & observed]
-    limit = np.quantile(usual, _TRUNCATE) if len(usual) else np.inf
-    return np.minimum(weight, limit).astype(np.float32)
+    return float(np.quantile(usual, _TRUNCATE)) if len(usual) else np.inf
 
 
 def _fit_free(
@@ -145,7 +195,7 @@ def _measured(
     y = is_value[fitted].astype(np.float64)
     beta = fit_ridge_logistic(columns[fitted], y, weight, penalty, _MAX_STEPS, 1e-8)
     probability = np.maximum(1 / (1 + np.exp(-np.clip(columns @ beta, -30, 30))), _LEAST)
-    none = _Predictors(predictors.option, predictors.X[:, :0], predictors.is_train)
+    none = replace(predictors, X=predictors.X[:, :0])
     model = _fit_free(days, is_value, none)
     unmeasured, at_end = (
         survival_before(model, until, none.option, none.X)
@@ -179,7 +229,10 @@ def _predictors(decisions: DecisionTable, options: int) -> _Predictors:
     is_train = np.zeros(len(decisions), dtype=bool)
     is_train[rows] = True
     option = np.clip(decisions.treatment, 0, options - 1).astype(np.int64)
-    return _Predictors(option, np.nan_to_num((columns - center) / spread), is_train)
+    is_first = np.append(True, decisions.subject_id[1:] != decisions.subject_id[:-1])
+    first = np.maximum.accumulate(np.where(is_first[: len(decisions)], np.arange(len(decisions)), 0))
+    since_first = decisions.time - decisions.time[first]
+    return _Predictors(option, np.nan_to_num((columns - center) / spread), is_train, since_first)
 
 
 def _rank(subject_id: np.ndarray) -> Float64[np.ndarray, " decision"]:
