@@ -5,8 +5,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from posology.domain.cohort import OUTCOME, TRAIN
+from posology.cohorts.build import build_cohort
+from posology.domain.cohort import OUTCOME, TRAIN, Cohort
+from posology.domain.study import PredictionTarget
 from tests.builders.followed_worlds import draw_patients, followed_cohort
+from tests.builders.two_drug_records import event_table, study
 
 RISK = 'kind = "does_not_occur"\ncodes = ["EVENT"]\nunit = ""\nwithin_days = 365\n'
 DIAGNOSIS = '[[diagnosis]]\nname = "event"\ncodes = ["EVENT"]\nwithin_days = 365\n'
@@ -127,3 +130,47 @@ def test_weights_are_kaplan_meiers_without_covariates() -> None:
 def weighted_mean(value: np.ndarray, weight: np.ndarray | None, rows: np.ndarray) -> float:
     weight = np.ones(len(value)) if weight is None else weight
     return float(np.average(np.nan_to_num(value[rows].astype(float)), weights=weight[rows]))
+
+
+def five_years(size: int, seed: int) -> Cohort:
+    """A review every half-year for five years, then the records end; some leave before.
+
+    A tenth has the event in any year: neither more nor less towards the end.
+    """
+    rng = np.random.default_rng(seed)
+    day, years = np.arange(0.0, 1826, 182), 5 * 365.25
+    leave = np.minimum(rng.exponential(1 / 0.1, size) * 365, years - rng.uniform(0, 90, size))
+    rows = [(1, 20.0, "LAB", 4.0)]
+    for person in range(size):
+        rows += [(person + 1, d, "REVIEW", None) for d in day if d < leave[person]]
+        drug = f"DRUG//{'AB'[person % 2]}"
+        rows += [(person + 1, d, drug, None) for d in day if d < leave[person]]
+        rows += [(person + 1, float(leave[person]), "OBSERVATION_PERIOD//END", None)]
+        at = np.cumsum(rng.exponential(365 / -np.log(0.9), 12))
+        rows += [(person + 1, float(d), "EVENT", None) for d in at if d < leave[person]]
+    return build_cohort(event_table(*rows), replace(study(), diagnosis=(TARGET,)))
+
+
+TARGET = PredictionTarget("event", ("EVENT",), 365.0)
+
+
+def test_events_in_a_last_year_that_cannot_be_followed_count_for_nothing() -> None:
+    """Of the last year only events are known: their weights are 0, so that lateness tells nothing.
+
+    Before, the weighted risk of the last year was 1 where it is 0.1, and trees learned lateness.
+    """
+    cohort = five_years(1_500, 1)
+    assert cohort.diagnosis is not None
+    assert cohort.diagnosis_weight is not None
+    event, weight = cohort.diagnosis[:, 0], cohort.diagnosis_weight[:, 0]
+    first = np.full(len(cohort.history.subject_id), np.inf)
+    np.minimum.at(first, cohort.subject, cohort.time)
+    since = cohort.time - first[cohort.subject]
+    last = since > 1_500
+    assert np.nanmean(event[last]) == 1.0, "the test can fail"
+    assert (~np.isnan(event[last])).sum() > 50
+    assert not weight[last].any()
+    for low in range(0, 1_250, 182):
+        rows = (since >= low) & (since < low + 182)
+        assert abs(weighted_mean(event, weight, rows) - 0.1) < 0.03
+        assert weight[rows].sum() == pytest.approx(rows.sum(), rel=0.03)

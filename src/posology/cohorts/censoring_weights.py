@@ -230,7 +230,9 @@ def _predictors(decisions: DecisionTable, options: int) -> _Predictors:
     is_train[rows] = True
     option = np.clip(decisions.treatment, 0, options - 1).astype(np.int64)
     is_first = np.append(True, decisions.subject_id[1:] != decisions.subject_id[:-1])
-    first = np.maximum.accumulate(np.where(is_first[: len(decisions)], np.arange(len(decisions)), 0))
+    first = np.maximum.accumulate(
+        np.where(is_first[: len(decisions)], np.arange(len(decisions)), 0)
+    )
     since_first = decisions.time - decisions.time[first]
     return _Predictors(option, np.nan_to_num((columns - center) / spread), is_train, since_first)
 
