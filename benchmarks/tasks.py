@@ -10,8 +10,8 @@ both boostings (progression), Cox's model with an elastic net and the training p
 LightGBM where it is installed. Figures are of the test patients, with intervals by bootstrap over
 patients; `posology_minus_best` is paired, and its baseline the best by the same figure on the test
 patients, which favours the baseline. Predictions are kept beside the cohort, so that a run that was
-cut goes on with the next model; after a change of a model remove its file. Concordance and Brier scores under censoring are
-scikit-survival's, which `pip install scikit-survival` brings.
+cut goes on with the next model; after a change of a model remove its file. Concordance and Brier
+scores under censoring are scikit-survival's, which `pip install scikit-survival` brings.
 """
 
 import argparse

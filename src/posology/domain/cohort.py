@@ -94,7 +94,8 @@ class Cohort:
     diagnosis_resolved_by: Int8[np.ndarray, "decision condition"] | None = None
     """As `resolved_by`, of each diagnosis."""
     diagnosis_weight: Float32[np.ndarray, "decision condition"] | None = None
-    """As `censoring_weight`, of each diagnosis; None if all are known."""
+    """As `censoring_weight`, of each diagnosis; None if all are known. 0 also where the end of the
+    window was out of reach, so that only the event could become known."""
     progression: Float32[np.ndarray, "decision progression"] | None = None
     """First number in the window of each progression target; NaN if there is none."""
     event_time: Float32[np.ndarray, "decision time_to_event"] | None = None

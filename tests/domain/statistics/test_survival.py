@@ -76,7 +76,7 @@ def test_those_who_enter_late_do_not_count_before() -> None:
         np.ones(100, bool),
         np.zeros(100, np.int64),
         np.zeros((100, 0)),
-        0,
+        0.0,
         entry,
     )
     after = np.array([10.0, 10.1])
