@@ -72,3 +72,18 @@ def test_an_option_of_which_nobody_is_followed_to_the_end_is_named() -> None:
     cohort = followed_cohort(replace(patients, leave=left), risk)
     (warning,) = cohort.warnings
     assert warning.startswith("No decision for drug B is followed to the end of the outcome's wind")
+
+
+def test_a_diagnosis_of_which_only_events_can_be_known_is_named() -> None:
+    """All leave before the window ends: half a year of follow-up for a risk within one."""
+    target = '[[diagnosis]]\nname = "event"\ncodes = ["EVENT"]\nwithin_days = 365\n'
+    short = 'kind = "does_not_occur"\ncodes = ["EVENT"]\nunit = ""\nwithin_days = 100'
+    patients = draw_patients(300, 1, "none", 0.0, 0.0)
+    (warning,) = followed_cohort(
+        replace(patients, leave=np.full(300, 182.0)), short, target
+    ).warnings
+    assert warning.startswith(
+        "No decision is followed to the end of the window of event (365 days):"
+    )
+    assert "Make `within_days` of the [[diagnosis]] shorter" in warning
+    assert followed_cohort(patients, short, target).warnings == ()

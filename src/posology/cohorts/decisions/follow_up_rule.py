@@ -26,7 +26,11 @@ def follow_up_warnings(
 
     Only where outcomes are known by absence. codes: all that occur in the records.
     """
-    return (*_without_rule(study, codes), *_without_end(study, decisions))
+    return (
+        *_without_rule(study, codes),
+        *_without_end(study, decisions),
+        *_diagnoses_without_end(study, decisions),
+    )
 
 
 def _without_end(study: Study, decisions: DecisionTable) -> tuple[str, ...]:
@@ -42,6 +46,22 @@ def _without_end(study: Study, decisions: DecisionTable) -> tuple[str, ...]:
         f"No decision for {', '.join(titles)} is followed to the end of the outcome's window, "
         f"{study.outcome.within_days:g} days: only events are known there, and no weight can mend "
         "that. Make [outcome] `within_days` shorter, or ingest later records.",
+    )
+
+
+def _diagnoses_without_end(study: Study, decisions: DecisionTable) -> tuple[str, ...]:
+    """Diagnoses of which every known one is an event."""
+    names = [
+        f"{target.name} ({target.within_days:g} days)"
+        for target, by in zip(study.diagnosis, decisions.diagnosis_resolved_by.T, strict=True)
+        if (by == CENSORED).any() and not (by == WINDOW_END).any()
+    ]
+    if not names:
+        return ()
+    return (
+        f"No decision is followed to the end of the window of {', '.join(names)}: only events are "
+        "known, so nothing can be learned of the risk. Make `within_days` of the [[diagnosis]] "
+        "shorter, or ingest later records.",
     )
 
 
