@@ -17,12 +17,13 @@ from posology.domain.images import NO_IMAGE, shown_images
 from posology.errors import RecordError, StudyError, UserError
 from posology.records.io.checksums import write_checksums
 from posology.records.io.image_store import image_writer
-from posology.simulators.lesion import PICTURE, LesionPatients
+from posology.simulators.lesion import PICTURE, LesionPatients, draw_patients, write_records
 from posology.workflows.cohorts import read_cohort
+from posology.workflows.over_time.events import read_events
 from tests.builders.lesion_records import lesion_cohort, lesion_study
 
 
-def check_shown(history: History, codes: tuple[str, ...], drawn: LesionPatients) -> int:
+def check_shown(history: History, codes: tuple[str, ...], *drawn: LesionPatients) -> int:
     """Every image event shows its subject's picture; returns how many there are."""
     images = history.images
     assert images is not None
@@ -31,7 +32,8 @@ def check_shown(history: History, codes: tuple[str, ...], drawn: LesionPatients)
     step = np.searchsorted(history.event_offsets, np.flatnonzero(is_image), side="right") - 1
     owner = np.searchsorted(history.step_offsets, step, side="right") - 1
     shown = images.frames[images.offsets[images.row[is_image]]]
-    np.testing.assert_array_equal(shown, drawn.picture[history.subject_id[owner] - 1])
+    pictures = np.concatenate([patients.picture for patients in drawn])
+    np.testing.assert_array_equal(shown, pictures[history.subject_id[owner] - 1])
     return int(is_image.sum())
 
 
@@ -59,6 +61,17 @@ def test_a_cohort_folder_keeps_the_images(tmp_path: Path) -> None:
     np.testing.assert_array_equal(kept.history.code, whole.history.code)
 
 
+def test_folders_of_old_and_new_patients_are_read_together(tmp_path: Path) -> None:
+    cohort, old = lesion_cohort(tmp_path / "old", 12)
+    new = draw_patients(9, np.random.default_rng(6))
+    write_records(new, tmp_path / "new", before=12)
+    places = (tmp_path / "new", tmp_path / "old", tmp_path / "old" / "data" / "0.parquet")
+    encoded = encode_cohort(read_events(places), lesion_study(), cohort.profile, places)
+    assert check_shown(encoded.history, cohort.profile.codes, old, new) == 21
+    with pytest.raises(RecordError, match="12 of 21 image events name no array in the records"):
+        encode_cohort(read_events(places), lesion_study(), cohort.profile, places[:1])
+
+
 def test_a_study_that_reads_no_images_has_none(tmp_path: Path) -> None:
     with_images, _ = lesion_cohort(tmp_path / "events")
     without = read_cohort(lesion_study(images=False), tmp_path / "events")
@@ -77,7 +90,7 @@ def test_what_cannot_be_read_is_an_error(tmp_path: Path) -> None:
     table = pq.read_table(events / "data" / "0.parquet")
     with pytest.raises(UserError, match="images = true needs the folder of events"):
         read_cohort(lesion_study(), table)
-    with pytest.raises(UserError, match="study lesion reads images, and this command encodes"):
+    with pytest.raises(UserError, match="study lesion reads images, and a table of events has no"):
         encode_cohort(table, lesion_study(), cohort.profile)
     texts = table["text_value"].to_pylist()
     first = next(text for text in texts if text)

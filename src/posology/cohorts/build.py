@@ -1,7 +1,8 @@
 """Build a cohort in memory from events and a study."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -19,6 +20,7 @@ from posology.cohorts.encode import (
 )
 from posology.cohorts.events.chunks import code_units, group_units
 from posology.cohorts.events.day_order import study_events
+from posology.cohorts.images import attach_images
 from posology.cohorts.part import build_part, feature_codes
 from posology.cohorts.study.named_codes import check_codes_occur
 from posology.cohorts.study.unit_check import check_units, compare_units
@@ -73,16 +75,19 @@ def build_cohort(
     return replace(cohort, warnings=warnings)
 
 
-def encode_cohort(events: pa.Table, study: Study, profile: Profile) -> Cohort:
+def encode_cohort(
+    events: pa.Table, study: Study, profile: Profile, places: Sequence[Path] = ()
+) -> Cohort:
     """The study's decisions in the encoding of a saved policy, from which nothing is fitted anew.
 
     Codes that are not in the profile's vocabulary are left out: the policy would not know them.
-    UserError if the study reads images, which a table of events does not have.
+    places: folders of these events, which have the images. UserError if the study reads images
+    and there are none.
     """
-    if study.profile.images:
+    if study.profile.images and not places:
         raise UserError(
-            f"study {study.name} reads images, and this command encodes events without them; "
-            "`posology evaluate` reads a cohort with its images."
+            f"study {study.name} reads images, and a table of events has none; give the folders "
+            "that `posology ingest` wrote."
         )
     ordered = study_events(events, study)
     check_units(compare_units(group_units(events), study), study)
@@ -90,7 +95,7 @@ def encode_cohort(events: pa.Table, study: Study, profile: Profile) -> Cohort:
     part = build_part(ordered, study)
     codes = feature_codes(ordered.codes, study)
     history, last_step = remap_codes(part.history, part.last_step, vocabulary_rows(codes, profile))
-    history = add_formula_events(history, profile)
+    history = attach_images(add_formula_events(history, profile), profile, study, places)
     cohort = assemble_cohort(part.decided, (study, profile, history), part.subject, last_step)
     warnings = study_warnings(study, part.decided, part.flow, ordered.codes)
     return replace(cohort, warnings=warnings)

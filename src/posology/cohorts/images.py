@@ -1,5 +1,6 @@
-"""Attach the arrays of an events folder to the image events of a history."""
+"""Attach the arrays of events folders to the image events of a history."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -22,10 +23,12 @@ _NO_TIME = np.iinfo(np.int64).min
 _COLUMNS = ("subject_id", "time", "code", "text_value")
 
 
-def attach_images(history: History, profile: Profile, study: Study, events: Path) -> History:
+def attach_images(
+    history: History, profile: Profile, study: Study, places: Sequence[Path]
+) -> History:
     """The history with the arrays of its image events; as it is if the study reads none.
 
-    events: the folder that `posology ingest` wrote, whose files name the array of each event.
+    places: folders that `posology ingest` wrote, whose files name the array of each event.
     StudyError if there is nothing to read; RecordError if an array is missing or of another size.
     """
     if not study.profile.images:
@@ -36,19 +39,23 @@ def attach_images(history: History, profile: Profile, study: Study, events: Path
             f"study {study.name}: [profile] images = true, but no training patient has an event "
             f"{IMAGE}//...; add {IMAGE} to `families`, or remove `images`."
         )
-    if not (events / IMAGES).is_dir():
+    folders = [place for place in places if (place / IMAGES).is_dir()]
+    if not folders:
+        named = ", ".join(map(str, places))
         raise StudyError(
             f"study {study.name}: [profile] images = true needs the folder of events whose "
-            f"`{IMAGES}/` posology ingest wrote, and {events} has none; ingest with [pixels]."
+            f"`{IMAGES}/` posology ingest wrote, and {named} has none; ingest with [pixels]."
         )
-    shown = _image_events(events)
+    parts = [_image_events(folder) for folder in folders]
+    shown = _in_order(parts)
     names, name = np.unique(shown["text_value"].to_pylist(), return_inverse=True)
     row_of = vocabulary_rows(profile.codes)
     code = np.array([row_of.get(c, -1) for c in shown["code"].to_pylist()], dtype=np.int64)
     row = match_events(history, rows, (shown["subject_id"].to_numpy(), code, name))
     _check_all_shown(history, rows, row)
     wanted, small = np.unique(row[row >= 0], return_inverse=True)
-    frames, offsets = _read_arrays(events, [str(text) for text in names[wanted]])
+    named = [set(part["text_value"].to_pylist()) for part in parts]
+    frames, offsets = _read_arrays(folders, named, [str(text) for text in names[wanted]])
     row[row >= 0] = small
     return replace(history, images=Images(row, frames, offsets))
 
@@ -100,25 +107,40 @@ def _from_last(
 
 
 def _image_events(events: Path) -> pa.Table:
-    """The events of the folder that name an array, by subject and time; those without one first."""
+    """The events of the folder that name an array."""
     parts = []
     for path in sorted((events / "data").rglob("*.parquet")):
         open_events(path).close()
         wanted = pc.starts_with(pc.field("text_value"), PREFIX)
         parts.append(pq.read_table(path, columns=[*_COLUMNS], filters=wanted))
-    whole = pa.concat_tables(parts)
+    return pa.concat_tables(parts)
+
+
+def _in_order(parts: Sequence[pa.Table]) -> pa.Table:
+    """Image events by subject and time, those without one first; one of several folders is one."""
+    whole = parts[0]
+    if len(parts) > 1:
+        joined = pa.concat_tables(parts, promote_options="default")
+        whole = joined.group_by([*_COLUMNS], use_threads=False).aggregate([])
     time = whole["time"].cast(pa.timestamp("us")).cast(pa.int64()).fill_null(_NO_TIME)
     return whole.take(np.lexsort((time.to_numpy(), whole["subject_id"].to_numpy())))
 
 
-def _read_arrays(events: Path, names: list[str]) -> tuple[np.ndarray, np.ndarray]:
-    """Frames of all images, and where each image begins."""
-    arrays = list(read_images(events, names))
+def _read_arrays(
+    folders: Sequence[Path], named: Sequence[set[str]], names: list[str]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Frames of all images, and where each image begins; each from a folder that names it."""
+    found: dict[str, np.ndarray] = {}
+    for folder, own in zip(folders, named, strict=True):
+        of_folder = [name for name in names if name in own and name not in found]
+        found |= dict(zip(of_folder, read_images(folder, of_folder), strict=True))
+    arrays = [found[name] for name in names]
     sizes = {array.shape[1:] for array in arrays}
     if len(sizes) > 1:
         words = " and ".join(f"{a} x {b}" for a, b in sorted(sizes))
         raise RecordError(
-            f"{events}: has images of {words}; ingest all of them with one `size` in [pixels]."
+            f"{', '.join(map(str, folders))}: has images of {words}; ingest all of them with one "
+            "`size` in [pixels]."
         )
     counts = [len(array) for array in arrays]
     frames = np.concatenate(arrays) if arrays else np.zeros((0, 1, 1))

@@ -117,23 +117,32 @@ def draw_picture(has_lesion: bool, rng: np.random.Generator) -> Float16[np.ndarr
     return np.clip(grey, 0, 1).astype(np.float16)
 
 
-def write_records(patients: LesionPatients, folder: Path) -> None:
+def write_records(
+    patients: LesionPatients, folder: Path, before: int = 0, start: datetime = _START
+) -> None:
     """A new folder of events, with the pictures as `posology ingest` writes them.
 
-    Subject i of the arrays has the id i + 1; the truth is not in the folder.
+    Subject i of the arrays has the id before + i + 1; the truth is not in the folder. Visits begin
+    with the day of `start`, one a day for a year.
     """
     names = []
     (folder / IMAGES).mkdir(parents=True)
     with image_writer(folder / IMAGES / "pictures.npz") as keep:
         names = [keep(picture[None]) for picture in patients.picture]
-    rows = [row for i, name in enumerate(names) for row in _events(patients, i, name)]
+    rows = [
+        row | {"subject_id": before + i + 1}
+        for i, name in enumerate(names)
+        for row in _events(patients, i, name, start)
+    ]
     write_folder(folder, [pa.Table.from_pylist(rows, schema=EVENTS)], "simulated lesions")
     write_checksums(folder)
 
 
-def _events(patients: LesionPatients, i: int, picture: str) -> list[dict[str, object]]:
+def _events(
+    patients: LesionPatients, i: int, picture: str, start: datetime
+) -> list[dict[str, object]]:
     """The events of one patient, in time order."""
-    visit = _START + timedelta(days=i % 365, hours=10)
+    visit = start + timedelta(days=i % 365, hours=10)
     sex = "F" if patients.female[i] else "M"
     option = OPTIONS[patients.treatment[i]].upper()
     rows: list[tuple[datetime | None, str, float | None, str | None]] = [
@@ -147,7 +156,7 @@ def _events(patients: LesionPatients, i: int, picture: str) -> list[dict[str, ob
     ]
     columns = ("time", "code", "numeric_value", "text_value")
     return [
-        {"subject_id": i + 1, "unit": None} | dict(zip(columns, row, strict=True))
+        {"unit": None} | dict(zip(columns, row, strict=True))
         for row in rows
         if row[1] != "HEALED" or patients.healed[i]
     ]

@@ -67,7 +67,7 @@ def _cohort_of_records(study: Study, events: Path) -> Cohort:
     check_records(events, files, distinct_codes(files), study)
     table = read_event_table(files)
     cohort = build.build_cohort(table, study, descriptions=read_codes(events))
-    return replace(cohort, history=attach_images(cohort.history, cohort.profile, study, events))
+    return replace(cohort, history=attach_images(cohort.history, cohort.profile, study, (events,)))
 
 
 def read_flow(study: str | Path) -> dict[str, Any] | None:

@@ -71,12 +71,13 @@ def update(
     from posology.workflows.over_time.update import update as run
 
     if dry_run:
-        preview = preview_update(model, table, judge)
+        preview = preview_update(model, table, judge, tuple(events))
         CONSOLE.print(preview, highlight=False)
         if json_file is not None:
             write_whole(json_file, json.dumps(preview.to_json(), indent=1) + "\n")
         return
-    records = NewRecords(table, None if service is None else advice_of(service, model, table))
+    advice = None if service is None else advice_of(service, model, table)
+    records = NewRecords(table, advice, tuple(events))
     author = Author(by or getpass.getuser(), reason)
     with show_progress("update") as progress:
         if out is not None:

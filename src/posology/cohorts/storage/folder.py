@@ -114,7 +114,7 @@ def build_folder(
         table = read_event_table(files)
         flow = dry_run(study, events, options)
         cohort = build_cohort(table, study, split, descriptions=read_codes(events))
-        history = attach_images(cohort.history, cohort.profile, study, events)
+        history = attach_images(cohort.history, cohort.profile, study, (events,))
         cohort = replace(cohort, history=history)
         with draft_folder(out) as draft:
             save_cohort(cohort, draft / "whole", flow)
@@ -214,7 +214,7 @@ def _build(study: Study, records: Records, draft: Path, options: BuildOptions) -
     profile = with_units(profile, read_units(files))
     writer = CohortWriter(draft / "whole")
     _write_histories(writer, shards, (study, profile), keep=options.parts is not None)
-    whole = attach_images(history_of(writer.mapped()), profile, study, events)
+    whole = attach_images(history_of(writer.mapped()), profile, study, (events,))
     writer.append_images(whole.images)
     _write_columns(writer, (study, profile, codes), (decisions, flow, findings), options.truth)
     if options.parts is not None:

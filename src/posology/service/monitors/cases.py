@@ -153,7 +153,15 @@ def _options_given(connection: Connection, answers: set[str]) -> dict[str, str]:
 def monitor_store(
     store: Store, model: Artifact, settings: MonitorSettings, progress: Progress
 ) -> MonitoringResult:
-    """The verdict on the answers of this version of a model that a service's store holds."""
+    """The verdict on the answers of this version of a model that a service's store holds.
+
+    UserError if the model reads images: facts that are read again have none.
+    """
+    if model.study.profile.images:
+        raise UserError(
+            f"study {model.study.name} reads images, and a service's facts are read again without "
+            "them; name the events of later patients in place of --service."
+        )
     reference = stored_reference(model)
     names = select(ANSWERS.c.model).where(ANSWERS.c.digest == model.digest).distinct()
     found = store.read_now(lambda connection: list(connection.scalars(names)))

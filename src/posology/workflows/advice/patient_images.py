@@ -35,6 +35,17 @@ def image_size(policy: Policy) -> int:
     return max(sizes, default=0)
 
 
+def check_image_size(policy: Policy, history: History) -> None:
+    """Raise RecordError if images are not of the size that a policy learned from."""
+    size = image_size(policy)
+    if size and history.images is not None and history.images.frames.shape[1:] != (size, size):
+        found = " x ".join(map(str, history.images.frames.shape[1:]))
+        raise RecordError(
+            f"the records have images of {found}, and the policy learned from images of {size} x "
+            f"{size}; ingest them with `size = {size}` in [pixels]."
+        )
+
+
 def take_images(
     model: Artifact, form: Mapping[str, Any], folder: Path | None
 ) -> tuple[dict[str, Any], list[Shown]]:

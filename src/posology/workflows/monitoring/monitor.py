@@ -14,7 +14,6 @@ from rich.table import Table
 from rich.text import Text
 
 from posology.artifact import Artifact
-from posology.cohorts.build import encode_cohort
 from posology.cohorts.events.chunks import event_files, read_event_table
 from posology.domain.serialization import deserialize
 from posology.errors import UserError
@@ -33,6 +32,7 @@ from posology.lifecycle.monitoring.words import (
     shown_figure,
     shown_range,
 )
+from posology.workflows.encode_records import encode_records
 from posology.workflows.monitoring.observe import observe_decisions
 from posology.workflows.progress import Progress, no_progress
 from posology.workflows.results import Row, render_text, rows_to_table
@@ -172,11 +172,12 @@ def monitor(
     """
     reference = stored_reference(model)
     progress("reading events")
+    places = () if isinstance(events, pa.Table) else (Path(events),)
     table = events if isinstance(events, pa.Table) else read_event_table(_files(Path(events)))
     if not table.num_rows:
         named = "the table of events" if isinstance(events, pa.Table) else str(events)
         raise UserError(f"{named}: has 0 rows; give events of the months to judge.")
-    cohort = encode_cohort(table, model.study, model.policy.profile)
+    cohort = encode_records(table, model.study, model.policy, places)
     if not len(cohort):
         raise UserError(
             f"study {model.study.name}: no decision in the events{_covered(table)}; give events of "

@@ -1,12 +1,12 @@
 """The champion of an update: where it is, until when it learned, and patients as it sees them."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import pyarrow as pa
 
 from posology.artifact import Artifact
-from posology.cohorts.build import encode_cohort
 from posology.domain.cohort import Cohort
 from posology.domain.study import Split
 from posology.errors import UserError
@@ -14,15 +14,19 @@ from posology.lifecycle.learned_from import EVIDENCE as LEARNED_FROM
 from posology.lifecycle.learned_from import to_days
 from posology.lifecycle.registry.state import Registry, is_registry, read_registry
 from posology.lifecycle.registry.versions import verify_version
+from posology.workflows.encode_records import encode_records
 
 
-def encode_everyone(events: pa.Table, champion: Artifact) -> Cohort:
-    """Everybody's decisions in the champion's vocabulary, split by patient in any case."""
+def encode_everyone(events: pa.Table, champion: Artifact, places: Sequence[Path] = ()) -> Cohort:
+    """Everybody's decisions in the champion's vocabulary, split by patient in any case.
+
+    places: folders of the events, which have the images of a study that reads them.
+    """
     study = champion.study
     by = study.split
     if by.by != "subject":
         by = Split(0.85, 0.15, 0.0, study.split.salt or study.name)
-    cohort = encode_cohort(events, replace(study, split=by), champion.policy.profile)
+    cohort = encode_records(events, replace(study, split=by), champion.policy, places)
     return replace(cohort, study=study)
 
 

@@ -55,12 +55,17 @@ class UpdatePreview:
         )
 
 
-def preview_update(model: Path, events: pa.Table, version: str = "") -> UpdatePreview:
-    """Count the patients of an update; with a version, of judging it again."""
+def preview_update(
+    model: Path, events: pa.Table, version: str = "", places: tuple[Path, ...] = ()
+) -> UpdatePreview:
+    """Count the patients of an update; with a version, of judging it again.
+
+    places: folders of the events, as of `NewRecords`.
+    """
     registry = read_registry(model) if is_registry(model) else None
     champion = artifact.load(find_champion(registry, model))
     plan, until = plan_of(registry), learned_until(champion, model)
-    everyone = encode_everyone(events, champion)
+    everyone = encode_everyone(events, champion, places)
     looks = [] if registry is None else looks_of(registry)
     if version and registry is not None:
         challenger = artifact.load(verify_version(registry.folder, registry.find(version)))

@@ -54,6 +54,8 @@ class NewRecords:
     """Events of new patients, and of old ones to replay."""
     advice: AdviceLog | None = None
     """What was recommended; None: nothing, or nobody recorded it."""
+    places: tuple[Path, ...] = ()
+    """Folders of the events: they have the images of a study that reads them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +155,7 @@ def update(
     plan = plan_of(registry)
     until = learned_until(champion, model)
     progress("reading patients")
-    everyone = encode_everyone(records.events, champion)
+    everyone = encode_everyone(records.events, champion, records.places)
     cohort = split_for_update(everyone, until, plan.judge_share)
     if not (cohort.split != TEST).any():
         raise UserError("--events: hold no patient to learn from; add the old ones, or wait.")
@@ -190,7 +192,7 @@ def judge_again(
         )
     plan = plan_of(registry)
     progress("reading patients")
-    everyone = encode_everyone(records.events, champion)
+    everyone = encode_everyone(records.events, champion, records.places)
     until = learned_until(champion, registry_folder)
     learned = learned_until(challenger, registry_folder)
     fresh = select_fresh(everyone, until, plan.judge_share, learned)
