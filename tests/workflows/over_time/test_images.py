@@ -16,12 +16,12 @@ from posology.service.monitors.cases import monitor_store
 from posology.service.store.store import Store
 from posology.simulators.lesion import draw_patients, write_records
 from posology.workflows import fit as fit_module
-from posology.workflows.encode_records import encode_records
 from posology.workflows.fit import NETWORK, fit
 from posology.workflows.monitoring.monitor import MonitorSettings, monitor
 from posology.workflows.over_time.events import read_events
 from posology.workflows.over_time.preview import preview_update
 from posology.workflows.over_time.update import Learning, NewRecords, update
+from posology.workflows.policies.encode_records import encode_records
 from posology.workflows.progress import no_progress
 from tests.builders.lesion_records import lesion_cohort
 from tests.builders.small_recipes import small_recipe

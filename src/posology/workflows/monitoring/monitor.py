@@ -32,8 +32,8 @@ from posology.lifecycle.monitoring.words import (
     shown_figure,
     shown_range,
 )
-from posology.workflows.encode_records import encode_records
 from posology.workflows.monitoring.observe import observe_decisions
+from posology.workflows.policies.encode_records import encode_records
 from posology.workflows.progress import Progress, no_progress
 from posology.workflows.results import Row, render_text, rows_to_table
 

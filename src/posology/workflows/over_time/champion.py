@@ -14,7 +14,7 @@ from posology.lifecycle.learned_from import EVIDENCE as LEARNED_FROM
 from posology.lifecycle.learned_from import to_days
 from posology.lifecycle.registry.state import Registry, is_registry, read_registry
 from posology.lifecycle.registry.versions import verify_version
-from posology.workflows.encode_records import encode_records
+from posology.workflows.policies.encode_records import encode_records
 
 
 def encode_everyone(events: pa.Table, champion: Artifact, places: Sequence[Path] = ()) -> Cohort:
