@@ -9,7 +9,12 @@ import torch
 from posology.domain.cohort import TRAIN, VALIDATION, select_split, subset_decisions
 from posology.domain.policy import allow_all_treatments
 from posology.learners.features.visit_sequences import fit_visits
-from posology.learners.recurrent.dataset import build_sequences, fit_scale, gather
+from posology.learners.recurrent.dataset import (
+    build_sequences,
+    fit_scale,
+    gather,
+    random_batches,
+)
 from posology.learners.recurrent.learner import RecurrentQ
 from posology.learners.recurrent.network import RecurrentEnsemble, RecurrentSizes
 from posology.learners.recurrent.schedule import Schedule, schedule_for
@@ -85,6 +90,16 @@ def test_truncated_patients_and_decisions_without_an_option_are_learned_from() -
 
 def test_the_schedule_follows_the_number_of_patients() -> None:
     few, many = schedule_for(500), schedule_for(20_000)
-    assert few.second == 600
     assert few.second < many.second <= 3000
+    assert few.learning_rate < many.learning_rate
     assert few.batch < many.batch
+
+
+def test_a_batch_is_no_group_of_early_deaths() -> None:
+    """Sorted by length, one batch would hold short trajectories only, and count them for more."""
+    train, _ = split(small_trajectories(600))
+    data = build_sequences(train, fit_visits(train), fit_scale(train))
+    length = np.diff(data.decision_offsets)
+    batches = [b for b in random_batches(data, 32, np.random.default_rng(0)) if len(b) == 32]
+    means = [length[b].mean() for b in batches]
+    assert np.std(means) < 2 * length.std() / 32**0.5

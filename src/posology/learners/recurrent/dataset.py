@@ -113,17 +113,14 @@ def build_sequences(cohort: Cohort, spec: VisitSpec, scale: ValueScale) -> Seque
 def random_batches(
     data: SequenceData, size: int, rng: np.random.Generator
 ) -> Iterator[Int64[np.ndarray, " patient"]]:
-    """Patients in random order, those of similar length together: less padding."""
+    """Patients in random order.
+
+    Not by length: a batch of short trajectories is one of early deaths, and the mean of its losses
+    would count each of its decisions for more.
+    """
     order = rng.permutation(len(data))
-    length = np.diff(data.decision_offsets)
-    pools = [order[start : start + 8 * size] for start in range(0, len(order), 8 * size)]
-    batches = [
-        pool[np.argsort(length[pool], kind="stable")][start : start + size]
-        for pool in pools
-        for start in range(0, len(pool), size)
-    ]
-    for number in rng.permutation(len(batches)):
-        yield np.sort(batches[number])
+    for start in range(0, len(order), size):
+        yield np.sort(order[start : start + size])
 
 
 def gather(data: SequenceData, patients: Int64[np.ndarray, " patient"]) -> Batch:
