@@ -28,7 +28,6 @@ import pyarrow.compute as pc
 from benchmarks.rows import keep, row
 from benchmarks.stream import BEFORE, FROZEN
 from benchmarks.stream_world import (
-    MIN_GIVEN,
     MONTHS,
     FittedPolicy,
     StreamWorld,
@@ -40,7 +39,7 @@ from benchmarks.stream_world import (
     value_of,
 )
 from posology import artifact
-from posology.domain.cohort import TEST, TRAIN, select_split
+from posology.domain.cohort import TEST
 from posology.lifecycle.registry.changes import Author, promote
 from posology.lifecycle.registry.state import read_registry
 from posology.lifecycle.registry.versions import verify_version
@@ -146,11 +145,9 @@ def _champion(registry: Path) -> Path:
     return verify_version(registry, read_registry(registry).champion)
 
 
-def options_of(world: StreamWorld, month: int) -> np.ndarray:
-    """Options that enough training patients got whose outcomes were complete by the month."""
-    train = select_split(learnable(world, month), TRAIN)
-    given = train.treatment[train.treatment >= 0]
-    return np.bincount(given, minlength=len(OPTIONS)) >= MIN_GIVEN
+def fitted(folder: Path) -> FittedPolicy:
+    """A saved policy as it is: it says itself which options it learned."""
+    return FittedPolicy(artifact.load(folder).policy, np.ones(len(OPTIONS), dtype=bool))
 
 
 def main() -> None:
@@ -168,25 +165,19 @@ def main() -> None:
     rows: Rows = json.loads(args.json.read_text())["rows"] if args.json.exists() else []
     world, events = draw_world_and_events(args.patients, args.seed)
     stream = Stream(world, events, args.work, (args.method, args.seed))
-    registry, learned = stream.start, 0
-    frozen = FittedPolicy(artifact.load(_champion(registry)).policy, options_of(world, 0))
+    registry = stream.start
+    frozen = fitted(_champion(registry))
     print(f"{args.patients:,} patients; first champion fitted", flush=True)
     for month in map(int, args.months.split(",")):
         done = {r["metric"]: r for r in rows if r.get("month") == month and r["model"] == UPDATE}
         if "seconds" in done:
             registry = args.work / f"registry-{month:02d}"
-            learned = month if done["gate_is_open"]["value"] else learned
             continue
         registry, result, seconds = run_month(stream, registry, month)
-        learned = month if result.verdict.is_open else learned
-        champion, made = (
-            artifact.load(folder).policy
-            for folder in (_champion(registry), args.work / f"challenger-{month:02d}")
-        )
         models = {
             FROZEN: frozen,
-            UPDATE: FittedPolicy(champion, options_of(world, learned)),
-            CHALLENGER: FittedPolicy(made, options_of(world, month)),
+            UPDATE: fitted(_champion(registry)),
+            CHALLENGER: fitted(args.work / f"challenger-{month:02d}"),
         }
         rows += month_rows(stream, month, models, frozen) + verdict_rows(result, month, seconds)
         keep(args.json, rows, args.seed, started)

@@ -5,10 +5,11 @@ from pathlib import Path
 import numpy as np
 import pyarrow.compute as pc
 
-from benchmarks.stream_update import Stream, month_rows, options_of
+from benchmarks.stream_update import Stream, month_rows
 from benchmarks.stream_world import draw_world_and_events, first_day, fit_policy, learnable
 from posology.domain.cohort import TEST
 from posology.simulators.clinic.drift import NEW_OPTION
+from posology.workflows.fitting.learned_options import mark_unlearned
 
 
 def test_events_of_a_month_are_of_the_past_and_of_patients_who_are_not_judged(tmp_path: Path):
@@ -22,7 +23,8 @@ def test_events_of_a_month_are_of_the_past_and_of_patients_who_are_not_judged(tm
     tested = set(cohort.history.subject_id[cohort.subject[cohort.split == TEST]].tolist())
     assert tested
     assert not tested & set(pc.unique(seen["subject_id"]).to_pylist())
-    assert not options_of(world, 0)[NEW_OPTION]
+    formulary = mark_unlearned(learnable(world, 0)).study.formulary
+    assert formulary.names[NEW_OPTION] in formulary.unlearned
     frozen = fit_policy(learnable(world, 0), "logistic", 0)
     rows = month_rows(stream, 4, {"frozen": frozen}, frozen)
     by = {(r["model"], r["metric"]): r["value"] for r in rows}

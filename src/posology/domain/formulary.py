@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 
 import numpy as np
-from jaxtyping import Float64
+from jaxtyping import Bool, Float64
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,11 +43,18 @@ class Formulary:
     treatments: tuple[Treatment, ...]
     dose: DoseRange | None = None
     """Range of the single dose, for a study that asks only how much to give."""
+    unlearned: tuple[str, ...] = ()
+    """Of a policy: names of the options that too few of its training patients were given."""
 
     @property
     def names(self) -> tuple[str, ...]:
         """The options' names, in order."""
         return tuple(t.name for t in self.treatments)
+
+    @property
+    def is_learned(self) -> Bool[np.ndarray, " treatment"]:
+        """False for the options that were not learned."""
+        return np.array([name not in self.unlearned for name in self.names], dtype=bool)
 
 
 def is_in_range(dose: Float64[np.ndarray, " decision"], allowed: DoseRange) -> np.ndarray:

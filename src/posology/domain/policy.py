@@ -1,5 +1,6 @@
 """What every policy offers to evaluation and advice, whether network, guideline or baseline."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
@@ -13,6 +14,8 @@ from posology.domain.profile import Profile
 
 AllowedMask = Bool[np.ndarray, "decision treatment"]
 """False where a safety rule forbids an option; every row allows at least one."""
+Choice = Float64[np.ndarray, "decision treatment"]
+"""Probability that a policy chooses each option; rows sum to 1."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -153,3 +156,19 @@ class Learner(Protocol):
 def allow_all_treatments(decisions: StepIndex, formulary: Formulary) -> AllowedMask:
     """The mask of a study without safety rules."""
     return np.ones((len(decisions), len(formulary.treatments)), dtype=bool)
+
+
+def choose_learned(
+    formulary: Formulary, allowed: AllowedMask, choose: Callable[[AllowedMask], Choice]
+) -> Choice:
+    """What a policy chooses among the allowed options that it learned.
+
+    Of an option that was not learned a policy predicts something, but knows nothing. Where no
+    allowed option was learned, it prefers none: each has the same probability.
+    """
+    if not formulary.unlearned:
+        return choose(allowed)
+    known = allowed & formulary.is_learned
+    is_known = known.any(axis=1, keepdims=True)
+    chosen = choose(np.where(is_known, known, allowed))
+    return np.where(is_known, chosen, allowed / np.maximum(allowed.sum(axis=1, keepdims=True), 1))

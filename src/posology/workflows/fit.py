@@ -31,6 +31,7 @@ from posology.nn.network import Network
 from posology.workflows.advice.evidence import MAX_DECISIONS
 from posology.workflows.effect_content import has_trajectories
 from posology.workflows.fitting.kept_evidence import count_patients, measure_kept_evidence
+from posology.workflows.fitting.learned_options import describe_unlearned, mark_unlearned
 from posology.workflows.fitting.stack import EVIDENCE as STACK_EVIDENCE
 from posology.workflows.fitting.stack import StackEvidence, describe_stack, stack_around, stack_rows
 from posology.workflows.gate.budgets import fit_within_budgets
@@ -144,7 +145,8 @@ def fit(
         evidence_decisions: at most so many are used by the effect study that is kept for the
             answers of `recommend`; 0: none, and which option is better is then not answered.
     """
-    train, validation = _learned_from(cohort)
+    marked = mark_unlearned(cohort)
+    train, validation = _learned_from(marked)
     measured: dict[str, Any] = {"seed": seed, **count_patients(cohort)}
     _check_images(cohort, method)
     is_default = settings == NetworkSettings() and cohort.history.images is None
@@ -157,7 +159,7 @@ def fit(
         return _fit(method, splits, seed, settings, progress)
 
     if has_trajectories(cohort) and method != IMITATION:
-        fitted, evidence = _fit_and_protect(fit_on, cohort, seed, progress)
+        fitted, evidence = _fit_and_protect(fit_on, marked, seed, progress)
     else:
         fitted, evidence = fit_on((train, validation)), {PROTECTION: None}
     measured |= evidence
@@ -168,7 +170,8 @@ def fit(
         measured |= measure_kept_evidence(
             fitted.policy, fitted.judged, cohort, seed, evidence_decisions, progress
         )
-    measured["warnings"] = [*cohort.warnings, *filter(None, [describe_protection(measured)])]
+    found = describe_protection(measured), describe_unlearned(fitted.policy.formulary)
+    measured["warnings"] = [*cohort.warnings, *filter(None, found)]
     if fitted.phases:
         measured["learning"] = to_learning_curves(fitted.phases)
     if fitted.stack is not None:

@@ -7,6 +7,7 @@ personal.
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from jaxtyping import Float64
@@ -16,7 +17,7 @@ from posology.causal.trial import Matrix, Trial
 from posology.domain.cohort import Cohort
 from posology.domain.formulary import Formulary
 from posology.domain.history import History, StepIndex
-from posology.domain.policy import AllowedMask, Doses
+from posology.domain.policy import AllowedMask, Doses, choose_learned
 from posology.domain.profile import Profile
 from posology.domain.scaling import mean_and_std
 from posology.learners.effects.policy import build_trial
@@ -77,9 +78,8 @@ class EconmlPolicy:
         self, history: History, decisions: StepIndex, allowed: AllowedMask
     ) -> Float64[np.ndarray, "decision treatment"]:
         """The allowed option with the largest effect."""
-        return choose_most_effective(
-            self.predict_effectiveness(history, decisions, allowed)[:, :, 0], allowed
-        )
+        score = self.predict_effectiveness(history, decisions, allowed)[:, :, 0]
+        return choose_learned(self.formulary, allowed, partial(choose_most_effective, score))
 
     def predict_doses(self, history: History, decisions: StepIndex, allowed: AllowedMask) -> Doses:  # noqa: ARG002
         """NaN: effects give no dose."""

@@ -1,6 +1,7 @@
 """Treatment effects as a policy: the option with the largest effect for this patient."""
 
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from jaxtyping import Float64, Int64
@@ -11,7 +12,7 @@ from posology.causal.trial import Trial, require_every_option
 from posology.domain.cohort import Cohort
 from posology.domain.formulary import Formulary
 from posology.domain.history import History, StepIndex
-from posology.domain.policy import AllowedMask, Doses
+from posology.domain.policy import AllowedMask, Doses, choose_learned
 from posology.domain.profile import Profile
 from posology.errors import UserError
 from posology.learners.effects.follow_up import concatenate_follow_up, outcome_follow_up
@@ -23,6 +24,7 @@ from posology.learners.effects.r_learner import (
 )
 from posology.learners.features.tabular import FeatureSpec, build_feature_spec, extract_features
 from posology.learners.outcome_models.gradient_boosting import trees_of_boosting
+from posology.learners.outcome_models.predictions import choose_most_effective
 from posology.learners.outcome_models.tree_policy import Trees, predict_trees
 
 
@@ -52,8 +54,8 @@ class EffectPolicy:
     ) -> Float64[np.ndarray, "decision treatment"]:
         """The allowed option with the largest effect."""
         X = extract_features(self.spec, history, decisions).astype(np.float64)
-        chosen = np.where(allowed, preference_scores(self.effects, X), -np.inf).argmax(axis=1)
-        return np.eye(allowed.shape[1])[chosen]
+        score = preference_scores(self.effects, X)
+        return choose_learned(self.formulary, allowed, partial(choose_most_effective, score))
 
     def predict_doses(self, history: History, decisions: StepIndex, allowed: AllowedMask) -> Doses:  # noqa: ARG002
         """NaN: effects give no dose."""

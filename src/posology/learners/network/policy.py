@@ -16,6 +16,7 @@ from posology.domain.policy import (
     Doses,
     OutcomePredictions,
     Prediction,
+    choose_learned,
 )
 from posology.domain.profile import Profile
 from posology.domain.statistics.link_functions import softmax
@@ -117,6 +118,13 @@ class NetworkPolicy:
         return _to_numpy(p.transpose(1, 2)) * allowed[:, :, None]
 
     def _choice(
+        self, outputs: list[NetworkOutput], allowed: AllowedMask
+    ) -> Float64[np.ndarray, "decision treatment"]:
+        return choose_learned(
+            self.formulary, allowed, lambda among: self._choose_among(outputs, among)
+        )
+
+    def _choose_among(
         self, outputs: list[NetworkOutput], allowed: AllowedMask
     ) -> Float64[np.ndarray, "decision treatment"]:
         if self.decoding.temperature is None:

@@ -8,7 +8,7 @@ from scipy.special import ndtr
 
 from posology.domain.formulary import Formulary
 from posology.domain.history import History, StepIndex
-from posology.domain.policy import AllowedMask, Doses
+from posology.domain.policy import AllowedMask, Doses, choose_learned
 from posology.domain.profile import Profile
 from posology.domain.statistics.link_functions import softmax
 from posology.learners.features.recent_window import (
@@ -70,7 +70,11 @@ class RecentWindowPolicy:
         if self.values is None:
             permitted = np.maximum(behaviour, 1e-12) * allowed
             return permitted / permitted.sum(axis=1, keepdims=True)
-        return choose_by_value(behaviour, value, allowed, self.selection)
+        return choose_learned(
+            self.formulary,
+            allowed,
+            lambda among: choose_by_value(behaviour, value, among, self.selection),
+        )
 
     def behaviour_and_values(
         self, history: History, decisions: StepIndex

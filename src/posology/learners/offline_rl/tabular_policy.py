@@ -8,7 +8,7 @@ from jaxtyping import Bool, Float64, Int64
 from posology.domain.cohort import Cohort
 from posology.domain.formulary import Formulary
 from posology.domain.history import History, StepIndex, offsets_from_counts
-from posology.domain.policy import AllowedMask, Doses
+from posology.domain.policy import AllowedMask, Doses, choose_learned
 from posology.domain.profile import Profile
 from posology.domain.trajectories import Trajectories, concatenate_episodes
 from posology.errors import UserError
@@ -42,6 +42,11 @@ class StateCodePolicy:
     ) -> Float64[np.ndarray, "decision treatment"]:
         """The table's probabilities among allowed options; the best one where they are all 0."""
         state = _state(history, decisions, self.profile)
+        return choose_learned(self.formulary, allowed, lambda among: self._choose(state, among))
+
+    def _choose(
+        self, state: Int64[np.ndarray, " decision"], allowed: AllowedMask
+    ) -> Float64[np.ndarray, "decision treatment"]:
         permitted = self.table.probabilities[state] * allowed
         values = np.where(allowed, self.table.values[state].clip(-1e300), -np.inf)
         best = np.eye(allowed.shape[1])[values.argmax(axis=1)]

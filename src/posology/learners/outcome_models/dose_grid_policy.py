@@ -2,13 +2,14 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from jaxtyping import Float32, Float64, Int64
 
 from posology.domain.formulary import Formulary
 from posology.domain.history import History, StepIndex
-from posology.domain.policy import AllowedMask, Doses
+from posology.domain.policy import AllowedMask, Doses, choose_learned
 from posology.domain.profile import Profile
 from posology.domain.scaling import standardize
 from posology.domain.statistics.link_functions import expit
@@ -78,7 +79,7 @@ class DoseGridPolicy:
     ) -> Float64[np.ndarray, "decision treatment"]:
         """The most effective allowed option."""
         p = self.predict_effectiveness(history, decisions, allowed)[:, :, 0]
-        return choose_most_effective(p, allowed)
+        return choose_learned(self.formulary, allowed, partial(choose_most_effective, p))
 
     def predict_doses(self, history: History, decisions: StepIndex, allowed: AllowedMask) -> Doses:
         """The best dose level of each option; no dose across options."""

@@ -2,7 +2,7 @@
 
 import warnings
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import NamedTuple
 
 import numpy as np
@@ -11,7 +11,7 @@ from jaxtyping import Float32, Float64, Int64
 from posology.domain.cohort import Cohort
 from posology.domain.formulary import Formulary
 from posology.domain.history import History, StepIndex
-from posology.domain.policy import AllowedMask, Doses, Prediction
+from posology.domain.policy import AllowedMask, Doses, Prediction, choose_learned
 from posology.domain.profile import Profile
 from posology.domain.scaling import mean_and_std, standardize
 from posology.domain.statistics.link_functions import expit, softmax
@@ -71,7 +71,7 @@ class LinearPolicy:
     ) -> Float64[np.ndarray, "decision treatment"]:
         """The most effective allowed option."""
         p = self.predict_effectiveness(history, decisions, allowed)[:, :, 0]
-        return choose_most_effective(p, allowed)
+        return self._choose(p, allowed)
 
     def predict_doses(self, history: History, decisions: StepIndex, allowed: AllowedMask) -> Doses:
         """The square of the ridge prediction, and for each option that dose in its range."""
@@ -81,8 +81,12 @@ class LinearPolicy:
         """All of it, from columns that are taken once."""
         columns = self._columns(history, decisions)
         p = self._effectiveness(columns, allowed)
-        choice = choose_most_effective(p[:, :, 0], allowed)
-        return Prediction(p, choice, self._doses(columns, allowed))
+        return Prediction(p, self._choose(p[:, :, 0], allowed), self._doses(columns, allowed))
+
+    def _choose(
+        self, p: Float64[np.ndarray, "decision treatment"], allowed: AllowedMask
+    ) -> Float64[np.ndarray, "decision treatment"]:
+        return choose_learned(self.formulary, allowed, partial(choose_most_effective, p))
 
     def _effectiveness(
         self, columns: Float64[np.ndarray, "decision column"], allowed: AllowedMask

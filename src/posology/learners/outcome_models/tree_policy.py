@@ -2,14 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import lru_cache, partial
 
 import numpy as np
 from jaxtyping import Bool, Float32, Float64, Int32
 
 from posology.domain.formulary import Formulary
 from posology.domain.history import History, StepIndex
-from posology.domain.policy import AllowedMask, Doses, Prediction
+from posology.domain.policy import AllowedMask, Doses, Prediction, choose_learned
 from posology.domain.profile import Profile
 from posology.domain.statistics.link_functions import softmax
 from posology.learners.features.tabular import FeatureSpec, extract_features
@@ -71,7 +71,7 @@ class TreePolicy:
     ) -> Float64[np.ndarray, "decision treatment"]:
         """The most effective allowed option."""
         p = self.predict_effectiveness(history, decisions, allowed)[:, :, 0]
-        return choose_most_effective(p, allowed)
+        return self._choose(p, allowed)
 
     def predict_doses(self, history: History, decisions: StepIndex, allowed: AllowedMask) -> Doses:
         """The square of the trees' prediction, and for each option that dose in its range."""
@@ -81,8 +81,12 @@ class TreePolicy:
         """All of it, from features that are taken once."""
         X = extract_features(self.spec, history, decisions)
         p = self._effectiveness(X, allowed)
-        choice = choose_most_effective(p[:, :, 0], allowed)
-        return Prediction(p, choice, self._doses(X, allowed))
+        return Prediction(p, self._choose(p[:, :, 0], allowed), self._doses(X, allowed))
+
+    def _choose(
+        self, p: Float64[np.ndarray, "decision treatment"], allowed: AllowedMask
+    ) -> Float64[np.ndarray, "decision treatment"]:
+        return choose_learned(self.formulary, allowed, partial(choose_most_effective, p))
 
     def _effectiveness(
         self,

@@ -12,7 +12,7 @@ from jaxtyping import Float64
 from posology.domain.cohort import Cohort
 from posology.domain.formulary import Formulary
 from posology.domain.history import History, StepIndex
-from posology.domain.policy import AllowedMask, Doses
+from posology.domain.policy import AllowedMask, Doses, choose_learned
 from posology.domain.profile import Profile
 from posology.learners.features.rewards import (
     has_next_decision,
@@ -71,7 +71,11 @@ class JointValuePolicy:
     ) -> Float64[np.ndarray, "decision treatment"]:
         """By the weighted mean of the lower bounds, among allowed and supported options."""
         behaviour, value = self.behaviour_and_values(history, decisions)
-        return choose_by_value(behaviour, value, allowed, self._selection)
+        return choose_learned(
+            self.formulary,
+            allowed,
+            lambda among: choose_by_value(behaviour, value, among, self._selection),
+        )
 
     def behaviour_and_values(
         self, history: History, decisions: StepIndex

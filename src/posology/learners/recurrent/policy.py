@@ -8,7 +8,7 @@ from scipy.special import ndtr
 
 from posology.domain.formulary import Formulary
 from posology.domain.history import History, StepIndex
-from posology.domain.policy import AllowedMask, Doses
+from posology.domain.policy import AllowedMask, Doses, choose_learned
 from posology.domain.profile import Profile
 from posology.domain.statistics.link_functions import softmax
 from posology.learners.features.visit_sequences import VisitSpec, build_visits
@@ -40,7 +40,11 @@ class RecurrentPolicy:
     ) -> Float64[np.ndarray, "decision treatment"]:
         """By the lower bound of the value, among allowed and supported options."""
         behaviour, value = self.behaviour_and_values(history, decisions)
-        return choose_by_value(behaviour, value, allowed, self.selection)
+        return choose_learned(
+            self.formulary,
+            allowed,
+            lambda among: choose_by_value(behaviour, value, among, self.selection),
+        )
 
     def behaviour_and_values(
         self, history: History, decisions: StepIndex

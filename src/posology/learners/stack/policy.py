@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import cast
 
 import numpy as np
@@ -18,6 +19,7 @@ from posology.domain.policy import (
     OutcomePredictor,
     Policy,
     Prediction,
+    choose_learned,
     predict_with,
 )
 from posology.domain.profile import Profile
@@ -127,9 +129,8 @@ class StackedPolicy:
         self, p: Float64[np.ndarray, "decision treatment member"], allowed: AllowedMask
     ) -> Float64[np.ndarray, "decision treatment"]:
         mean = p.mean(axis=2)
-        if self.chooses_by == EFFECTIVENESS:
-            return choose_most_effective(mean, allowed)
-        return choose_most_effective(mean @ self.reward.T, allowed)
+        score = mean if self.chooses_by == EFFECTIVENESS else mean @ self.reward.T
+        return choose_learned(self.formulary, allowed, partial(choose_most_effective, score))
 
     def _mix_doses(
         self, parts: Sequence[Float64[np.ndarray, "decision _"]], allowed: AllowedMask

@@ -94,5 +94,6 @@ def usual_care(policy: Policy, usual: Policy) -> Policy:
     """A policy that chooses as clinicians do; the network's other predictions are kept."""
     if isinstance(policy, NetworkPolicy):
         decoding = replace(policy.decoding, temperature=BEHAVIOUR_TEMPERATURE)
-        return replace(policy, decoding=decoding)
+        every = replace(policy.formulary, unlearned=())
+        return replace(policy, decoding=decoding, formulary=every)
     return usual
