@@ -68,7 +68,7 @@ def test_words_say_alike_or_heterogeneous_and_what_another_hospital_may_expect()
     assert describe_pooled(same) == (
         "On average over 3 hospitals medium dose is better than low dose.",
         "No difference between the hospitals is shown; 3 hospitals may be too few to see one.",
-        "In another hospital it may be the other way round.",
+        "In another hospital it is expected to be better too.",
     )
     assert heterogeneity_kind(different) == "heterogeneous"
     text = " ".join(describe_pooled(different))

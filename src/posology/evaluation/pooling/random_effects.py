@@ -12,9 +12,10 @@ import numpy as np
 from jaxtyping import Float64
 
 from posology.evaluation.intervals import LEVEL, Difference, Interval
+from posology.evaluation.pooling.prediction_interval import predict_another
 
 MIN_FOR_PREDICTION = 3
-"""Hospitals without which nothing can be said about another one: its interval has k - 2 degrees."""
+"""Hospitals without which nothing is said of another one: two do not tell how far they differ."""
 _GRID = 200
 """Values of tau squared that are tried before the best is refined."""
 _Column = Float64[np.ndarray, " hospital"]
@@ -38,8 +39,8 @@ class RandomEffects:
     q_p: float
     """Cochran's test that all true effects are the same."""
     prediction: Interval | None
-    """Where the true effect of another hospital lies in 95 % (Higgins, Thompson and Spiegelhalter
-    2009, doi:10.1111/j.1467-985X.2008.00552.x); None with fewer than three hospitals."""
+    """Where the true effect of another hospital lies in 95 % (prediction_interval.py); None with
+    fewer than three hospitals."""
     weights: tuple[float, ...]
     """Share of each hospital in the mean."""
 
@@ -62,8 +63,7 @@ def pool_effects(effect: _Column, standard_error: _Column) -> RandomEffects:
     )
     prediction = None
     if hospitals >= MIN_FOR_PREDICTION:
-        reach = float(t.ppf((1 + LEVEL) / 2, hospitals - 2)) * float(np.sqrt(tau2 + error**2))
-        prediction = Interval(mean, mean - reach, mean + reach)
+        prediction = predict_another(effect, variance)
     return RandomEffects(
         mean=Difference(
             mean, mean - half, mean + half, float(2 * t.sf(abs(mean) / error, degrees))
