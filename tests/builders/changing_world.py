@@ -18,6 +18,25 @@ def changing_study() -> Study:
     return study(once, groups)
 
 
+def drifting_events(patients: int, days: int, seed: int) -> pa.Table:
+    """Outcomes get worse from day to day while drug B comes into use; neither drug is better."""
+    rng = np.random.default_rng(seed)
+    rows = []
+    for subject in range(1, patients + 1):
+        day = int(rng.integers(days))
+        gets_b = bool(rng.random() < 0.1 + 0.8 * day / days)
+        after = 4.0 if rng.random() < 0.8 - 0.6 * day / days else 6.0
+        rows += [
+            (subject, None, "SEX//male" if rng.random() < 0.5 else "SEX//female", None),
+            (subject, day - 5, "LAB", float(rng.normal(6, 1))),
+            (subject, day, "REVIEW", None),
+            (subject, day, "DRUG//B" if gets_b else "DRUG//A", None),
+            (subject, day + 20, "LAB", after),
+            (subject, day + 60, "NOTE", None),
+        ]
+    return _table(rows)
+
+
 def changing_events(first: int, patients: int, days: tuple[int, int], seed: int) -> pa.Table:
     """Patients with the ids from `first` on, who come between the days.
 
@@ -42,6 +61,10 @@ def changing_events(first: int, patients: int, days: tuple[int, int], seed: int)
             (subject, day + 20, "LAB", after),
             (subject, day + 60, "NOTE", None),
         ]
+    return _table(rows)
+
+
+def _table(rows: list[tuple[int, int | None, str, float | None]]) -> pa.Table:
     zero = np.datetime64(ZERO, "us")
     subject, day, code, value = zip(*rows, strict=True)
     time = [None if d is None else zero + np.timedelta64(d, "D") for d in day]

@@ -7,7 +7,7 @@ import pytest
 
 from posology.domain.cohort import TEST, TRAIN, VALIDATION, Cohort
 from posology.errors import UserError
-from posology.lifecycle.fresh_patients import select_fresh, split_for_update
+from posology.lifecycle.fresh_patients import select_fresh, split_for_update, windows_closed
 from tests.builders.small_cohorts import small_cohort
 
 UNTIL = 500.0
@@ -62,3 +62,14 @@ def test_who_came_after_the_challenger_was_made_is_fresh_in_any_case() -> None:
 def test_decisions_without_a_time_cannot_be_split() -> None:
     with pytest.raises(UserError, match="its decisions have no time"):
         split_for_update(replace(cohort(), time=None), UNTIL, 0.3)
+
+
+def test_a_window_is_over_only_if_the_records_go_on_so_long() -> None:
+    made = cohort(4)  # its outcome's window is 90 days
+    time = np.array([0.0, 100.0, 110.0, 130.0])
+    followed = np.array([200.0, 20.0, 50.0, 10.0], np.float32)  # the records end on day 200
+    dated = replace(made, time=time, days_followed=followed)
+    assert windows_closed(dated).tolist() == [True, True, True, False]
+    died = replace(dated, days_followed=np.minimum(followed, 20))  # now they end on day 140
+    assert windows_closed(died).tolist() == [True, False, False, False]
+    assert windows_closed(made).all()  # without times nobody knows

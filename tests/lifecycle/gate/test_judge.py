@@ -7,7 +7,13 @@ import pytest
 
 from posology.lifecycle.gate.calibration import calibration_change
 from posology.lifecycle.gate.clustered_mean import clustered_mean
-from posology.lifecycle.gate.evidence import Coverage, GateEvidence, Predicted, Safety
+from posology.lifecycle.gate.evidence import (
+    Coverage,
+    GateEvidence,
+    Predicted,
+    Safety,
+    SinceFirst,
+)
 from posology.lifecycle.gate.judge import judge
 from posology.lifecycle.gate.plan import GatePlan
 
@@ -64,6 +70,22 @@ def test_each_harm_alone_closes_it() -> None:
     assert closed_by(replace(good, harms=more)) == {"harm"}
     lost = np.where(good.groups["men"], good.gain - 0.15, good.gain + 0.1)
     assert closed_by(replace(good, gain=lost)) == {"groups"}
+
+
+def test_a_long_way_from_the_first_champion_closes_it() -> None:
+    good = better()
+    rng = np.random.default_rng(5)
+    same = SinceFirst(rng.normal(0.0, 0.5, N), {"bleeding": rng.normal(0.0, 0.1, N)})
+    assert closed_by(replace(good, since_first=same)) == set()
+    worse = replace(same, gain=same.gain - 0.05)
+    assert closed_by(replace(good, since_first=worse)) == {"drift"}
+    for grown, closes in ((0.008, set()), (0.02, {"drift"})):  # errors are 0.0016
+        more = replace(same, harms={"bleeding": same.harms["bleeding"] + grown})
+        assert closed_by(replace(good, since_first=more)) == closes
+    verdict = judge(replace(good, since_first=more), GatePlan(), 4e-4, np.random.default_rng(1))
+    reason = next(r.reason for r in verdict.requirements if r.name == "drift")
+    assert "bleeding grew by at least 0.01" in reason
+    assert reason.endswith("more than +0.01.")
 
 
 def test_what_cannot_be_judged_does_not_hold() -> None:

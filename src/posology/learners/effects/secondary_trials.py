@@ -20,6 +20,8 @@ class SecondaryTrials:
     trials: dict[str, Trial]
     not_estimable: dict[str, str]
     """The others, and why their effects cannot be estimated."""
+    columns: dict[str, Column]
+    """Values of the others at each decision; NaN where unknown."""
 
 
 def build_secondary_trials(cohort: Cohort, study_trial: StudyTrial) -> SecondaryTrials:
@@ -35,18 +37,18 @@ def build_secondary_trials(cohort: Cohort, study_trial: StudyTrial) -> Secondary
             )
     if cohort.study.reward.costs:
         columns["cost of harms, in the reward's unit"] = harm_costs(cohort, row)
-    trials, not_estimable = {}, {}
+    trials, not_estimable, others = {}, {}, {}
     for name, (column, days, by) in columns.items():
         known = ~np.isnan(column)
         if reason := _why_not_estimable(column, study_trial.trial):
-            not_estimable[name] = reason
+            not_estimable[name], others[name] = reason, column
             continue
         trials[name] = replace(
             study_trial.trial,
             outcome=np.where(known, column, 0.0),
             follow_up=follow_up_of(known, days, by),
         )
-    return SecondaryTrials(trials, not_estimable)
+    return SecondaryTrials(trials, not_estimable, others)
 
 
 def _why_not_estimable(column: Column, trial: Trial) -> str:

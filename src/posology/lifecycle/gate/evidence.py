@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from jaxtyping import Bool, Float64, Int64
 
+from posology.lifecycle.gate.harm_bound import UnestimatedHarm
+
 Column = Float64[np.ndarray, " decision"]
 
 
@@ -47,6 +49,16 @@ class Coverage:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class SinceFirst:
+    """The challenger against the first champion: many small steps may add up to a long way."""
+
+    gain: Column
+    """As `GateEvidence.gain`."""
+    harms: Mapping[str, Column] = field(default_factory=dict)
+    """As `GateEvidence.harms`."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class GateEvidence:
     """Fresh patients: they came after the champion was made, and neither model learned from them.
 
@@ -63,6 +75,10 @@ class GateEvidence:
     """None where no probability is predicted of the option given."""
     harms: Mapping[str, Column] = field(default_factory=dict)
     """The same as `gain` of each harm: positive is more harm."""
+    unestimated: Mapping[str, UnestimatedHarm] = field(default_factory=dict)
+    """Harms whose change these patients do not tell, such as one that nobody had."""
+    since_first: SinceFirst | None = None
+    """None while the first champion is still the champion."""
     groups: Mapping[str, Bool[np.ndarray, " decision"]] = field(default_factory=dict)
     """Members of each of the study's subgroups."""
     coverage: tuple[Coverage, ...] = ()

@@ -1,13 +1,21 @@
 """The verdict on a challenger: every requirement, whether it holds, and why."""
 
 import numpy as np
+from jaxtyping import Int64
 from scipy.stats import norm
 
 from posology.evaluation.gate.requirement import GateVerdict, Requirement
 from posology.evaluation.intervals import Interval, wilson_interval
 from posology.lifecycle.gate.calibration import calibration_change
 from posology.lifecycle.gate.clustered_mean import ClusteredMean, clustered_mean
-from posology.lifecycle.gate.evidence import Coverage, GateEvidence, Predicted, Safety
+from posology.lifecycle.gate.evidence import (
+    Coverage,
+    GateEvidence,
+    Predicted,
+    Safety,
+    SinceFirst,
+)
+from posology.lifecycle.gate.harm_bound import judge_bound
 from posology.lifecycle.gate.plan import GatePlan
 
 VALUE = "value"
@@ -40,6 +48,10 @@ def judge(
     found += [_coverage(one, plan) for one in evidence.coverage]
     for name, score in evidence.harms.items():
         found.append(_harm(name, clustered_mean(score, evidence.subject), plan))
+    for name, harm in evidence.unestimated.items():
+        found.append(judge_bound(name, harm, plan.harm_margin, SIDE_LEVEL))
+    if evidence.since_first is not None:
+        found.append(_drift(evidence.since_first, evidence.subject, plan))
     if evidence.groups:
         found.append(_groups(evidence))
     return GateVerdict(tuple(found))
@@ -138,6 +150,36 @@ def _harm(name: str, change: ClusteredMean, plan: GatePlan) -> Requirement:
     )
     interval = Interval(change.value, low, high)
     return Requirement("harm", holds, reason, interval, plan.harm_margin)
+
+
+def _drift(
+    since: SinceFirst, subject: Int64[np.ndarray, " decision"], plan: GatePlan
+) -> Requirement:
+    """Nothing is shown to be worse than with the first champion, whatever each step allowed."""
+    gain = clustered_mean(since.gain, subject)
+    if not np.isfinite(gain.value):
+        reason = "No fresh patient can show what changed since the first champion."
+        return Requirement("drift", True, reason, None, 0.0)
+    low, high = gain.lower(SIDE_LEVEL), gain.upper(SIDE_LEVEL)
+    lowest = {
+        name: clustered_mean(change, subject).lower(SIDE_LEVEL)
+        for name, change in since.harms.items()
+    }
+    grown = [
+        f"{name} grew by at least {least:.4f}"
+        for name, least in lowest.items()
+        if least > plan.harm_margin
+    ]
+    margin = f"more than {plan.harm_margin:+g}"
+    harms = f"no harm is shown to have grown by {margin}"
+    if grown:
+        harms = f"{' and '.join(grown)}, {margin}"
+    reason = (
+        f"Against the first champion the gain is {gain.value:+.4f} ({low:+.4f} to {high:+.4f}; the "
+        f"upper bound must not be below 0), and {harms}."
+    )
+    holds = high >= 0 and not grown
+    return Requirement("drift", holds, reason, Interval(gain.value, low, high), 0.0)
 
 
 def _groups(evidence: GateEvidence) -> Requirement:

@@ -4,14 +4,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
+from jaxtyping import Int64
 
 from posology.advice.uncertainty.evidence import EVIDENCE as UNCERTAINTY
 from posology.advice.uncertainty.evidence import UncertaintyEvidence
 from posology.artifact import Artifact
 from posology.causal.doubly_robust_scores import Nuisance, fit_nuisance
 from posology.causal.propensity import Propensity, randomised_propensity
-from posology.domain.cohort import Cohort
-from posology.domain.policy import Policy
+from posology.causal.trial import Column, Mask, Trial
+from posology.domain.cohort import Cohort, subset_decisions
+from posology.domain.policy import AllowedMask, Policy
 from posology.domain.safety import allowed_in_cohort, history_facts
 from posology.domain.safety_rules.check import check_safety, safety_rules
 from posology.domain.safety_rules.facts import UNKNOWN
@@ -21,23 +23,36 @@ from posology.evaluation.table1.predictions import predict_cohort
 from posology.evaluation.table1.subgroups import find_subgroups
 from posology.learners.effects.target_trial import StudyTrial, build_study_trial
 from posology.lifecycle.advice_log import ACCEPTED, MatchedAdvice
-from posology.lifecycle.gate.evidence import Coverage, GateEvidence, Predicted, Safety
-from posology.workflows.effect_study import allowed_and_judged, allowed_options, estimate_harms
+from posology.lifecycle.fresh_patients import windows_closed
+from posology.lifecycle.gate.evidence import (
+    Coverage,
+    GateEvidence,
+    Predicted,
+    Safety,
+    SinceFirst,
+)
+from posology.workflows.effect_study import allowed_and_judged, allowed_options
+from posology.workflows.over_time.calendar import calendar_columns
+from posology.workflows.over_time.harms import Choices, compare_harms
 from posology.workflows.policies.choices import choice_probabilities
 from posology.workflows.progress import Progress
 from posology.workflows.uncertainty.measure import coverage_rows
 
 _PROBED = 500
 """Fresh decisions at which each option is forbidden in turn, to see that it is never chosen."""
+_FEWEST = 50
+"""Fresh patients whose window is over without whom nothing is estimated: no plan takes fewer."""
 _INTERVAL = "dose_in_plan_for"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Pair:
-    """The two models."""
+    """The two models, and where they come from."""
 
     champion: Artifact
     challenger: Artifact
+    first: Artifact | None = None
+    """The registry's first champion, in the same vocabulary; None while it is the champion."""
 
 
 def gather_evidence(
@@ -59,42 +74,82 @@ def gather_evidence(
     safety = _compare_safety(pair, fresh)
     if fresh.study.outcome.kind == "dose_class":
         return _against_truth(pair, fresh, safety)
+    patients, caused = len(np.unique(fresh.subject)), _accepted(advice)
+    closed = windows_closed(fresh)
+    if len(np.unique(fresh.subject[closed])) < _FEWEST:
+        nobody = np.zeros(0)
+        return GateEvidence(
+            nobody.astype(np.int64), nobody, nobody > 0, safety, fresh=patients, caused=caused
+        )
+    fresh = subset_decisions(fresh, closed)
     progress(f"{len(fresh):,} decisions of fresh patients: propensities and outcomes")
     trial = build_study_trial(fresh, max(len(fresh), 1), rng)
-    own = None if advice is None else advice.select(trial.row)
+    own = None if advice is None else advice.select(np.flatnonzero(closed)[trial.row])
+    day = None if fresh.time is None else fresh.time[trial.row]
+    trial = replace(trial, trial=_with_context(trial.trial, own, day))
     nuisance = _fit(fresh, trial, own, rng)
     allowed = allowed_options(fresh, trial)
     overlap = assess_overlap(trial.trial, nuisance.propensity, allowed)
     judged = allowed_and_judged(allowed, overlap)
-    first, second = (
-        choice_probabilities(model.policy, fresh, trial.row, judged)
-        for model in (pair.champion, pair.challenger)
-    )
     rows = overlap.population if overlap.judged else np.zeros(len(trial.trial), dtype=bool)
-    change = second - first
-    harms, _ = estimate_harms(fresh, trial, nuisance, progress)
+    choices = _choices(pair, fresh, trial.row, judged, rows)
+    harms = compare_harms(fresh, trial, nuisance, choices, progress)
     return GateEvidence(
         subject=trial.trial.subject[rows],
-        gain=_difference(change, nuisance, rows),
-        differs=np.abs(change[rows]).sum(axis=1) > 1e-9,
+        gain=choices.change_of(nuisance.scores),
+        differs=choices.differs,
         safety=safety,
         predicted=_predictions(pair, fresh, trial) if trial.is_binary else None,
-        harms={name: _difference(change, one, rows) for name, one in harms.items()},
+        harms=harms.changes,
+        unestimated=harms.unestimated,
+        since_first=None
+        if choices.first is None
+        else SinceFirst(choices.change_since_first(nuisance.scores), harms.since_first),
         groups={f"{g.family}: {g.name}": g.mask[trial.row][rows] for g in find_subgroups(fresh)},
-        fresh=len(np.unique(fresh.subject)),
-        caused=0 if advice is None else int((advice.accepted == ACCEPTED).sum()),
+        fresh=patients,
+        caused=caused,
     )
+
+
+def _choices(
+    pair: Pair,
+    fresh: Cohort,
+    at: Int64[np.ndarray, " decision"],
+    options: AllowedMask,
+    rows: Mask,
+) -> Choices:
+    """What each model chooses at some decisions among these options."""
+    champion, challenger, first = (
+        None if model is None else choice_probabilities(model.policy, fresh, at, options)
+        for model in (pair.champion, pair.challenger, pair.first)
+    )
+    assert champion is not None
+    assert challenger is not None
+    return Choices(rows, champion, challenger, first)
+
+
+def _accepted(advice: MatchedAdvice | None) -> int:
+    return 0 if advice is None else int((advice.accepted == ACCEPTED).sum())
+
+
+def _with_context(arms: Trial, advice: MatchedAdvice | None, day: Column | None) -> Trial:
+    """The trial, whose covariates also know the calendar and what was recommended.
+
+    Both move the choice, as any fact does.
+    """
+    columns = [arms.covariates]
+    if day is not None:
+        columns.append(calendar_columns(day))
+    if advice is not None and (advice.option >= 0).any():
+        recommended = (advice.option[:, None] == np.arange(arms.n_options)).astype(np.float64)
+        columns.append(recommended[:, recommended.std(axis=0) > 0])
+    return replace(arms, covariates=np.hstack(columns))
 
 
 def _fit(
     fresh: Cohort, trial: StudyTrial, advice: MatchedAdvice | None, rng: np.random.Generator
 ) -> Nuisance:
-    """Nuisance models that know what was recommended: it moves the choice, as any fact does."""
     arms = trial.trial
-    if advice is not None and (advice.option >= 0).any():
-        recommended = (advice.option[:, None] == np.arange(arms.n_options)).astype(np.float64)
-        varies = recommended.std(axis=0) > 0
-        arms = replace(arms, covariates=np.hstack([arms.covariates, recommended[:, varies]]))
     known = randomised_propensity(arms) if fresh.study.assignment.randomised else None
     nuisance = fit_nuisance(arms, rng, known)
     logged = fresh.logged_probability[trial.row].astype(np.float64)
@@ -116,24 +171,18 @@ def _with_logged(propensity: Propensity, treatment: np.ndarray, logged: np.ndarr
     return replace(propensity, probability=probability)
 
 
-def _difference(change: np.ndarray, nuisance: Nuisance, rows: np.ndarray) -> np.ndarray:
-    return (change * nuisance.scores).sum(axis=1)[rows]
-
-
 def _against_truth(pair: Pair, fresh: Cohort, safety: Safety) -> GateEvidence:
     """Of a study whose outcome is the right dose: each option's reward is known."""
-    mask, rows = allowed_in_cohort(fresh), np.arange(len(fresh))
-    first, second = (
-        choice_probabilities(model.policy, fresh, rows, mask)
-        for model in (pair.champion, pair.challenger)
-    )
-    change = second - first
-    known = ~np.isnan(fresh.potential_rewards).any(axis=1)
+    known = np.isnan(fresh.potential_rewards).sum(axis=1) == 0
+    rewards = np.nan_to_num(fresh.potential_rewards).astype(np.float64)
+    choices = _choices(pair, fresh, np.arange(len(fresh)), allowed_in_cohort(fresh), known)
+    since = None if choices.first is None else SinceFirst(choices.change_since_first(rewards))
     return GateEvidence(
         subject=fresh.subject[known],
-        gain=(change * np.nan_to_num(fresh.potential_rewards)).sum(axis=1)[known],
-        differs=np.abs(change[known]).sum(axis=1) > 1e-9,
+        gain=choices.change_of(rewards),
+        differs=choices.differs,
         safety=safety,
+        since_first=since,
         groups={f"{g.family}: {g.name}": g.mask[known] for g in find_subgroups(fresh)},
         coverage=_dose_coverage(pair.challenger, fresh),
     )

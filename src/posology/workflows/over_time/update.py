@@ -234,6 +234,7 @@ def _look(
     if records.advice is not None:
         days = fresh.study.assignment.grace_days
         advice = match_advice(fresh, records.advice, max(days, _MATCH_DAYS))
+    pair = replace(pair, first=_first_champion(registry, pair))
     evidence = gather_evidence(pair, fresh, advice, rng, progress)
     verdict = judge(evidence, plan, alpha, rng)
     result = UpdateResult(
@@ -249,6 +250,16 @@ def _look(
     if registry is not None:
         _keep_look(registry, result, author)
     return result
+
+
+def _first_champion(registry: Registry | None, pair: Pair) -> Artifact | None:
+    """The version that the others descend from; None if it is the champion or sees patients in
+    another way."""
+    if registry is None or registry.champions[0] == pair.champion.digest:
+        return None
+    first = artifact.load(verify_version(registry.folder, registry.champions[0]))
+    is_alike = first.policy.profile.codes == pair.champion.policy.profile.codes
+    return first if is_alike else None
 
 
 def _is_look(evidence: GateEvidence, plan: GatePlan) -> bool:
