@@ -116,6 +116,8 @@ class _Group:
     def _sum_at_risk(self, values: np.ndarray) -> np.ndarray:
         """Sum over the rows that at each row's time have entered and not left."""
         not_left = np.cumsum(values[::-1], axis=0)[::-1][self.first]
+        if (self.later == len(values)).all():  # nobody enters late
+            return not_left
         enter_later = np.cumsum(values[self.by_entry][::-1], axis=0)[::-1]
         nobody = np.zeros((1, *values.shape[1:]))
         return not_left - np.concatenate([enter_later, nobody])[self.later]
