@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from posology.causal.boosted_trees import make_boosted_trees, make_effect_trees
+from posology.causal.boosted_trees import MANY_DECISIONS, make_boosted_trees, make_effect_trees
 from posology.causal.tree_values import predict_columns, predict_options
 
 OPTIONS = 3
@@ -22,7 +22,13 @@ def patients(seed: int, has_missing: bool) -> tuple[np.ndarray, np.ndarray]:
 
 
 @pytest.mark.parametrize(
-    "make", [make_boosted_trees, make_effect_trees, lambda: make_boosted_trees("poisson")]
+    "make",
+    [
+        make_boosted_trees,
+        lambda: make_effect_trees(100),
+        lambda: make_effect_trees(MANY_DECISIONS),
+        lambda: make_boosted_trees("poisson"),
+    ],
 )
 @settings(max_examples=5, deadline=None)
 @given(seed=st.integers(0, 2**31), missing=st.tuples(st.booleans(), st.booleans()))

@@ -5,6 +5,8 @@ from typing import Any, Literal
 import numpy as np
 from jaxtyping import Float, Float64
 
+MANY_DECISIONS = 4_000
+"""From here on, trees of effects are larger; our choice."""
 MAX_BINS = 64
 """Bins of a covariate. As good as 255, which take up to twice the time (effects-stack.md)."""
 MIN_LEAF_SIZE = 20
@@ -73,14 +75,20 @@ def make_boosted_trees(
     )
 
 
-def make_effect_trees() -> Any:
-    """New boosted trees for effects, which are smoother than outcomes: smaller and fewer."""
+def make_effect_trees(decisions: int) -> Any:
+    """New boosted trees for effects, which are smoother than outcomes: smaller and fewer.
+
+    Not where `decisions`, those of the whole study, are many: effects that depend on several
+    covariates at once can be seen there, and small trees miss them
+    (docs/decisions/effects-stack.md).
+    """
     from sklearn.ensemble import HistGradientBoostingRegressor
 
+    is_large = decisions >= MANY_DECISIONS
     return HistGradientBoostingRegressor(
-        max_iter=40,
+        max_iter=50 if is_large else 40,
         learning_rate=0.15,
-        max_leaf_nodes=4,
+        max_leaf_nodes=8 if is_large else 4,
         min_samples_leaf=20,
         max_bins=MAX_BINS,
         early_stopping=False,

@@ -112,9 +112,9 @@ def test_trees_that_leave_out_two_folds_serve_the_rules_of_both(
     sample, _ = trial("rct", 300, 4)
     both, fits, made = nested(sample), [], x_learner.make_effect_trees
 
-    def counted() -> object:
+    def counted(decisions: int) -> object:
         fits.append(1)
-        return made()
+        return made(decisions)
 
     monkeypatch.setattr(x_learner, "make_effect_trees", counted)
     effect = x_learner.nested_x_learner(both)

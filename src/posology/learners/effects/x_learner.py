@@ -116,7 +116,7 @@ def _fit(imputing: _Imputing, rows: Mask) -> Models:
         gain = outcome - mean[:, reference], _where(of_option, could[:, reference])
         gain_of_reference = mean[:, k] - outcome, _where(of_reference, could[:, k])
         models[k] = tuple(
-            (make_effect_trees().fit(imputing.columns[fitted], target[fitted]), weight)
+            (make_effect_trees(len(trial)).fit(imputing.columns[fitted], target[fitted]), weight)
             for (target, fitted), weight in ((gain, 1 - share), (gain_of_reference, share))
         )
     return models
