@@ -1,7 +1,7 @@
 """`posology predict` on a patient and on a cohort."""
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +16,7 @@ from posology.domain.cohort import TEST, TRAIN, VALIDATION, Cohort, select_split
 from posology.errors import UserError
 from posology.learners.network.supervised import Sizes, Supervised
 from posology.learners.network.training_loop import Training
-from posology.workflows.predict import predict
+from posology.workflows.predict import CohortForecast, predict
 from tests.builders.policies import fitted_policy, iwpc_cohort
 from tests.builders.synthetic_iwpc import cohort, with_targets
 
@@ -72,6 +72,26 @@ def test_each_decision_of_a_cohort_is_one_line(model_and_cohort: tuple, tmp_path
     for line, one in zip(lines, expected, strict=True):
         for name in ("diagnosis", "progression", "time_to_event"):
             assert line[name] == json.loads(json.dumps(asdict(one)))[name]
+
+
+def test_observed_means_of_diagnoses_are_weighted_for_follow_up(model_and_cohort: tuple) -> None:
+    """Weights of 0 where only the event could become known; the prediction's mean has them too."""
+    _, _, whole = model_and_cohort
+    assert whole.diagnosis is not None
+    weight = np.random.default_rng(0).integers(0, 3, whole.diagnosis.shape).astype(np.float32)
+    cohort = replace(whole, diagnosis_weight=weight)
+    expected = np.random.default_rng(1).random((len(whole), 4))
+    rows = CohortForecast(cohort, expected, "").rows
+    for i, row in enumerate(rows[:2]):
+        known = np.flatnonzero(~np.isnan(whole.diagnosis[:, i]))
+        total = weight[known, i].sum()
+        observed = sum(weight[k, i] * whole.diagnosis[k, i] for k in known) / total
+        predicted = sum(weight[k, i] * expected[k, i] for k in known) / total
+        assert row["observed"] == pytest.approx(observed)
+        assert row["expected"] == pytest.approx(predicted)
+    none = CohortForecast(replace(whole, diagnosis_weight=0 * weight), expected, "").rows
+    assert [row["observed"] for row in none[:2]] == [None, None]
+    assert rows[2] == none[2], "a number that was measured needs no weight"
 
 
 def test_predictions_that_were_cut_off_leave_the_earlier_file(

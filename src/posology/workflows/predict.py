@@ -23,6 +23,7 @@ from posology.domain.profile import Profile
 from posology.domain.serialization import serialize
 from posology.domain.study import Study
 from posology.errors import RecordError, UserError
+from posology.learners.features.rewards import diagnosis_weights
 from posology.records.io.drafts import draft_file, write_whole
 from posology.report.patient.forecast_terminal import forecast_panel, reading_lines, totals_table
 from posology.workflows.patient import Patient, encode
@@ -208,19 +209,22 @@ def _target_names(study: Study) -> list[str]:
 def _compare_means(cohort: Cohort, expected: np.ndarray) -> list[tuple[str, float, float | None]]:
     """Mean prediction and observed mean of each target, over decisions whose truth is known.
 
-    The time to an event may be censored, so it has no observed mean.
+    Of diagnoses both are weighted for follow-up: an event is known sooner than its absence. The
+    time to an event may be censored, so it has no observed mean.
     """
-    study, rows = cohort.study, []
-    names = _target_names(study)
+    study, names = cohort.study, _target_names(cohort.study)
+    rows: list[tuple[str, float, float | None]] = []
     empty = np.zeros((len(cohort), 0))
     known = [empty if c is None else c for c in (cohort.diagnosis, cohort.progression)]
     observed = np.concatenate(known, axis=1)
+    weight = np.concatenate([diagnosis_weights(cohort), np.ones_like(known[1])], axis=1)
     for i in range(len(study.diagnosis) + len(study.progression)):
-        is_known = ~np.isnan(observed[:, i])
-        has_any = bool(is_known.any())
-        predicted = expected[is_known, i] if has_any else expected[:, i]
-        truth = float(observed[is_known, i].mean()) if has_any else None
-        rows.append((names[i], float(predicted.mean()), truth))
+        counts = weight[:, i] * ~np.isnan(observed[:, i])
+        if not counts.any():
+            rows.append((names[i], float(expected[:, i].mean()), None))
+            continue
+        truth = float(np.average(np.nan_to_num(observed[:, i]), weights=counts))
+        rows.append((names[i], float(np.average(expected[:, i], weights=counts)), truth))
     for i in range(len(rows), len(names)):
         rows.append((names[i], float(expected[:, i].mean()), None))
     return rows
