@@ -56,7 +56,8 @@ METHODS: dict[str, Method] = {
         lambda seed: EffectDoseLearner(seed=seed),
     ),
     "joint_values": Method(
-        "trajectories: mean value of the recurrent network and fitted Q iteration", joint_values
+        "trajectories: the recurrent network's and fitted Q's values, weighted by validation",
+        joint_values,
     ),
     "recurrent_q": Method(
         "recurrent network on visits: what comes next, then values of later decisions",

@@ -24,6 +24,7 @@ from posology.learners.network.pretrain import Pretraining, load_pretrained, sav
 from posology.learners.network.supervised import Sizes, Supervised
 from posology.learners.recipes import PAPER, Recipe, with_device
 from posology.learners.recurrent.choice import choose_method
+from posology.learners.recurrent.joint import JointValuePolicy, weigh_by_size
 from posology.learners.stack.learner import StackLearner
 from posology.learners.stack.members import split_training
 from posology.learners.tune import load_recipe
@@ -260,6 +261,9 @@ def _fit_method(
     learner = build_learner(method, seed)
     progress(method)
     policy = learner.fit(train, validation)
+    if isinstance(policy, JointValuePolicy):
+        patients = len(train.history.subject_id)
+        return _Fitted(policy, weigh_by_size(policy, patients))
     if not METHODS[method].learns_from_validation:
         return _Fitted(policy, policy)
     progress(f"{method}, without the validation patients, to measure with")

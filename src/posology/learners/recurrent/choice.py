@@ -66,8 +66,8 @@ def choose_method(train: Cohort, validation: Cohort, seed: int = 0) -> MethodCho
             )
     return MethodChoice(
         "joint_values",
-        "The last visit may not hold the whole state: the values are the mean of a recurrent "
-        "network's on the whole history and of fitted values on the last visits.",
+        "The last visit may not hold the whole state: the values are a weighted mean of a "
+        "recurrent network's on the whole history and of fitted values on the last visits.",
     )
 
 

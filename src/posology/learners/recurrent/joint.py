@@ -34,6 +34,8 @@ from posology.learners.recurrent.policy import RecurrentPolicy
 
 Values = Float64[np.ndarray, "decision treatment"]
 
+EQUAL_WEIGHTS = 2_000
+"""Training patients at which both policies are expected to deserve the same weight."""
 PRIOR = 200
 """Decisions that speak for equal weights beforehand; as in the stack."""
 
@@ -156,6 +158,15 @@ def fit_value_weight(
     prior = PRIOR / known.sum()
     found = ((weight * apart * rest).sum() / square + 0.5 * prior) / (1 + prior)
     return float(np.clip(found, 0.0, 1.0))
+
+
+def weigh_by_size(policy: JointValuePolicy, patients: int) -> JointValuePolicy:
+    """The same with the weight that so many training patients suggest: to measure it with.
+
+    It is close to the weights that validation patients gave on simulated patients, without having
+    learned from any (docs/decisions/histories.md).
+    """
+    return replace(policy, weight=patients / (patients + EQUAL_WEIGHTS))
 
 
 def joint_values(seed: int = 0) -> JointValues:

@@ -1,0 +1,32 @@
+"""What the gate judges where two policies' values are weighed on validation patients."""
+
+import pytest
+
+from posology.domain.cohort import TRAIN, select_split
+from posology.learners.offline_rl.pessimistic_fqi import PessimisticFQI
+from posology.learners.recurrent.joint import EQUAL_WEIGHTS, JointValues, weigh_by_size
+from posology.workflows import fit as workflow
+from tests.builders.belief_cohort import small_trajectories
+from tests.builders.policies import BRIEF, FEW
+
+
+def test_the_judged_policy_has_a_weight_that_no_validation_patient_gave(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    cohort, seen = small_trajectories(200), []
+    learner = JointValues(BRIEF, PessimisticFQI(FEW))
+    monkeypatch.setattr(workflow, "build_learner", lambda _method, _seed: learner)
+    protect = workflow.protect
+
+    def note(policy, judged, *rest):
+        seen.append((policy, judged))
+        return protect(policy, judged, *rest)
+
+    monkeypatch.setattr(workflow, "protect", note)
+    workflow.fit(cohort, method="joint_values", evidence_decisions=0)
+    ((policy, judged),) = seen
+    patients = len(select_split(cohort, TRAIN).history.subject_id)
+    assert judged.weight == patients / (patients + EQUAL_WEIGHTS)
+    assert judged.recurrent is policy.recurrent
+    assert policy.weight != judged.weight
+    assert weigh_by_size(policy, EQUAL_WEIGHTS).weight == 0.5
