@@ -57,6 +57,6 @@ def describe_unlearned(formulary: Formulary) -> str:
     if not titles:
         return ""
     return (
-        f"Too few training patients were given {', '.join(titles)} to learn from ({LEAST_PATIENTS} "
-        "are needed): the policy does not choose it, whatever it predicts."
+        f"Too few training patients were given {', '.join(titles)} to learn from (fewer than "
+        f"{LEAST_PATIENTS}, or nobody): the policy does not choose it, whatever it predicts."
     )
