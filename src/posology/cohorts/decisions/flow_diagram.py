@@ -8,6 +8,7 @@ from posology.cohorts.decisions.coverage import no_hours_warnings
 from posology.cohorts.decisions.decision_table import DecisionTable, PatientFlow
 from posology.cohorts.decisions.earlier_use import earlier_use_warnings
 from posology.cohorts.decisions.follow_up_rule import follow_up_rule, follow_up_warnings
+from posology.cohorts.decisions.option_calendar import calendar_warnings
 from posology.cohorts.decisions.safety_findings import count_rules, safety_warnings
 from posology.cohorts.decisions.treatment_leaks import find_leaks, leak_warnings
 from posology.domain.cohort import SPLITS
@@ -89,6 +90,7 @@ def study_warnings(
         *follow_up_warnings(study, decisions, codes),
         *earlier_use_warnings(study, flow.earlier_use, len(decisions)),
         *no_hours_warnings(flow.coverage, study),
+        *calendar_warnings(study, decisions),
         *safety_warnings(study, decisions),
         *leak_warnings(find_leaks(flow.step_codes, decisions.treatment, study)),
         *([_IMAGES] if study.profile.images else []),
