@@ -56,7 +56,7 @@ METHODS: dict[str, Method] = {
         lambda seed: EffectDoseLearner(seed=seed),
     ),
     "joint_values": Method(
-        "trajectories: the recurrent network's and fitted Q's values, weighted by validation",
+        "trajectories: values of a recurrent network and fitted Q, weighed by validation",
         joint_values,
     ),
     "recurrent_q": Method(
