@@ -90,6 +90,7 @@ def test_truncated_patients_and_decisions_without_an_option_are_learned_from() -
 
 def test_the_schedule_follows_the_number_of_patients() -> None:
     few, many = schedule_for(500), schedule_for(20_000)
+    assert few == Schedule(batch=64, first=300, second=720)
     assert few.second < many.second <= 3000
     assert few.learning_rate < many.learning_rate
     assert few.batch < many.batch
