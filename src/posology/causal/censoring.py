@@ -44,17 +44,29 @@ class FollowedTrial:
     trial: Trial
     follow_up: FollowUp
     inputs: Float64[np.ndarray, "decision feature_and_option"]
-    """Binned covariates, and the option, for trees."""
+    """The calendar and covariates, binned, and the option, for trees."""
 
     @property
     def censored(self) -> Mask:
         """Whether follow-up ended before the outcome was resolved."""
         return ~self.follow_up.is_resolved
 
+    @property
+    def inputs_of_leaving(self) -> Float64[np.ndarray, "decision feature_and_option"]:
+        """Without the calendar: who enters late is followed less long, whoever it is.
+
+        That is how records end. With the date known, nobody's follow-up is left to chance, and no
+        decision that reached its end stands for one that could not.
+        """
+        calendar = self.trial.calendar
+        return self.inputs if calendar is None else self.inputs[:, calendar.shape[1] :]
+
 
 def with_inputs(trial: Trial, follow_up: FollowUp) -> FollowedTrial:
     """The trial with inputs for trees."""
     binned = bin_columns(distinct_columns(trial.covariates))
+    if trial.calendar is not None:
+        binned = np.hstack([bin_columns(trial.calendar), binned])
     return FollowedTrial(trial, follow_up, append_option(binned, trial.treatment, trial.n_options))
 
 
@@ -205,6 +217,7 @@ def _linear_ratio(followed: FollowedTrial, rows: Mask) -> Column:
 def _boosted_ratio(followed: FollowedTrial, rows: Mask) -> Column:
     """By boosted trees: Poisson, on the cumulative hazard of the option."""
     trial, mine = followed.trial, _at_most(np.flatnonzero(rows))
+    inputs = followed.inputs_of_leaving
     ratio, bounds = np.ones(len(trial)), np.exp([-MAX_LOG_RATIO, MAX_LOG_RATIO])
     share = followed.censored[mine].mean()
     leaf = min(max(MIN_LEAF_SIZE, math.ceil(MIN_CENSORED / share)), len(mine) // 2)
@@ -215,11 +228,11 @@ def _boosted_ratio(followed: FollowedTrial, rows: Mask) -> Column:
             exposure[own] = _exposure(followed, mine[own], ratio)
         at_risk = exposure > 0
         fitted = make_boosted_trees("poisson", leaf).fit(
-            fill_unknown(followed.inputs[mine[at_risk]]),
+            fill_unknown(inputs[mine[at_risk]]),
             followed.censored[mine[at_risk]] / exposure[at_risk],
             sample_weight=exposure[at_risk],
         )
-        ratio = np.clip(predict_columns(fitted, followed.inputs), *bounds)
+        ratio = np.clip(predict_columns(fitted, inputs), *bounds)
     return ratio
 
 

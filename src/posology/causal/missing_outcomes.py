@@ -16,13 +16,13 @@ from posology.causal.censoring import (
     with_baselines,
     with_inputs,
 )
-from posology.causal.completed import Completed
 from posology.causal.left_out import LeftOut
 from posology.causal.measurement import measurement_factors
 from posology.causal.tree_values import predict_options
 from posology.causal.trial import (
     FOLDS,
     Column,
+    Completed,
     Fold,
     FollowUp,
     Mask,

@@ -21,7 +21,7 @@ _MODELS = ("shares", "logistic", "splines", "boosting")
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Propensity:
-    """P(option | covariates) of each decision, by models that have not seen its subject."""
+    """P(option | confounders) of each decision, by models that have not seen its subject."""
 
     probability: Matrix
     """Rows sum to 1."""
@@ -137,7 +137,7 @@ def _fit_on(
     trial: Trial, model: str, rest: Mask, here: Mask
 ) -> Float64[np.ndarray, "predicted treatment"]:
     """Propensities of the decisions `here` by a model fitted on the decisions `rest`."""
-    columns = trial.covariates if model != "boosting" else distinct_columns(trial.covariates)
+    columns = trial.confounders if model != "boosting" else distinct_columns(trial.confounders)
     X, new = columns[rest], columns[here]
     return _fit(model, X, trial.treatment[rest], new, trial.n_options)
 

@@ -32,6 +32,17 @@ class FollowUp:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Completed:
+    """Outcomes corrected for what is unknown, by models fitted without each fold
+    (missing_outcomes.py)."""
+
+    outcome: Float64[np.ndarray, "fold decision"]
+    """A number whose mean is that of the full outcome."""
+    expected: Float64[np.ndarray, "fold decision treatment"]
+    """Expected outcome under each option, by boosted trees of the known ones, weighted."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Trial:
     """One row per decision; only `outcome` is observed after the decision."""
 
@@ -49,9 +60,19 @@ class Trial:
     follow_up: FollowUp | None = None
     """None where every outcome is known; otherwise unknown ones are corrected for where the trial
     is analysed (missing_outcomes.py)."""
+    calendar: Float64[np.ndarray, "decision column"] | None = None
+    """When the decision was made (calendar.py); None where nobody knows, or it does not vary. It
+    moves what is given and how outcomes turn out, and is adjusted for; no effect depends on it."""
 
     def __len__(self) -> int:
         return len(self.outcome)
+
+    @property
+    def confounders(self) -> Float64[np.ndarray, "decision confounder"]:
+        """What is adjusted for: the covariates, then the calendar."""
+        if self.calendar is None:
+            return self.covariates
+        return np.hstack([self.covariates, self.calendar])
 
 
 MIN_GIVEN = 10
@@ -115,6 +136,7 @@ def select_rows(trial: Trial, rows: Mask) -> Trial:
         trial.n_options,
         trial.option_names,
         None if trial.follow_up is None else _select_follow_up(trial.follow_up, rows),
+        None if trial.calendar is None else trial.calendar[rows],
     )
 
 

@@ -31,7 +31,7 @@ def test_an_option_that_arrives_late_or_goes_early_is_warned_of() -> None:
     assert (
         "50 % of the other options' decisions come before it was given for the first time" in late
     )
-    assert "ingest the records of the years in which every option could be given" in late
+    assert "Ingest the records of the years in which every option could be given." in late
     (early,) = warnings(40, 0.0, 700.0)
     assert "come after it was given for the last time" in early
 
@@ -45,10 +45,12 @@ def test_options_of_the_same_years_and_rare_ones_are_not(
     assert warnings(number, first, last) == ()
 
 
-def test_trials_draw_by_lot_whatever_the_year() -> None:
+def test_an_arm_that_joins_a_trial_late_was_not_drawn_by_lot_before() -> None:
     rows = patients("A", 100, 0.0, 1000.0, 1) + patients("B", 40, 500.0, 1000.0, 1000)
     decided, _ = extract_from_rows((), *rows)
     observed = study()
     trial = replace(observed, assignment=replace(observed.assignment, randomised=True))
-    assert calendar_warnings(trial, decided) == ()
-    assert len(calendar_warnings(observed, decided)) == 1
+    (joined,) = calendar_warnings(trial, decided)
+    assert "It was not drawn by lot in those years" in joined
+    (arrived,) = calendar_warnings(observed, decided)
+    assert "`effect` and `evaluate` adjust for the date" in arrived

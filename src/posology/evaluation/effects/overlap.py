@@ -7,6 +7,7 @@ from itertools import combinations
 import numpy as np
 from jaxtyping import Bool, Float64, Int64
 
+from posology.causal.calendar import DATE
 from posology.causal.propensity import Propensity
 from posology.causal.trial import Column, Mask, Trial, option_name
 from posology.evaluation.effects.judged_options import (
@@ -150,7 +151,8 @@ def assess_balance(
     two options' unweighted standard deviation (Austin 2009, doi:10.1002/sim.3697).
     """
     included = overlap.population
-    X, treatment = trial.covariates[included], trial.treatment[included]
+    X, covariates = _with_date(trial, covariates)
+    X, treatment = X[included], trial.treatment[included]
     probability = propensity.probability[included]
     received = {k: (treatment == k).astype(np.float64) for k in np.unique(treatment).tolist()}
     judged = [k for k in received if overlap.options[k].is_judged]
@@ -177,7 +179,7 @@ def compare_excluded(
     """
     if population.all() or not population.any():
         return ()
-    X = trial.covariates
+    X, covariates = _with_date(trial, covariates)
     patient = np.unique(trial.subject, return_inverse=True)[1]
     included, excluded = (
         _mean(X, _by_patient(patient, side)) for side in (population, ~population)
@@ -188,6 +190,15 @@ def compare_excluded(
     columns = (covariates, included.tolist(), excluded.tolist(), difference.tolist())
     rows = [ExcludedComparison(*row) for row in zip(*columns, strict=True)]
     return tuple(sorted(rows, key=lambda row: -abs(row.difference)))
+
+
+def _with_date(
+    trial: Trial, covariates: Sequence[str]
+) -> tuple[Float64[np.ndarray, "decision feature"], Sequence[str]]:
+    """The covariates and their names, and the date where it varies."""
+    if trial.calendar is None:
+        return trial.covariates, covariates
+    return np.hstack([trial.covariates, trial.calendar[:, :1]]), (*covariates, DATE)
 
 
 def _by_patient(patient: Int64[np.ndarray, " decision"], rows: Mask) -> Column:

@@ -7,6 +7,7 @@ import numpy as np
 from jaxtyping import Float64, Int64
 
 from posology.causal.boosted_trees import make_boosted_trees
+from posology.causal.calendar import calendar_columns
 from posology.causal.doubly_robust_scores import fit_nuisance
 from posology.causal.trial import Trial, require_every_option
 from posology.domain.cohort import Cohort
@@ -87,6 +88,7 @@ class EffectLearner:
             concatenate_follow_up(
                 *(outcome_follow_up(c, treated_rows(c)) for c in (train, validation))
             ),
+            _calendar(train, validation),
         )
         nuisance = fit_nuisance(require_every_option(trial), np.random.default_rng(self.seed))
         effects = fit_effects(nuisance, self.gate)
@@ -100,6 +102,14 @@ class EffectLearner:
             effects,
             trees_of_boosting(model, model.n_iter_, 1),
         )
+
+
+def _calendar(train: Cohort, validation: Cohort) -> Float64[np.ndarray, "decision column"] | None:
+    """When the decisions with an option were made, those to train on first."""
+    if train.time is None or validation.time is None:
+        return None
+    days = [c.time[treated_rows(c)] for c in (train, validation) if c.time is not None]
+    return calendar_columns(np.concatenate(days))
 
 
 def treated_rows(cohort: Cohort) -> Int64[np.ndarray, " treated"]:

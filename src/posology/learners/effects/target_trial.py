@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from jaxtyping import Bool, Float64, Int8, Int32, Int64
 
+from posology.causal.calendar import calendar_columns
 from posology.causal.restricted_mean import restricted_times
 from posology.causal.trial import Mask, Trial
 from posology.domain.codes import matching_rows
@@ -96,6 +97,7 @@ def build_study_trial(
         cohort.subject[row].astype(np.int64),
         options,
         tuple(t.title for t in cohort.study.formulary.treatments),
+        calendar=calendar_columns(None if cohort.time is None else cohort.time[row]),
     )
     kinds = spec.kind[varies]
     names = _covariate_names(cohort.profile, spec.code[varies], kinds)

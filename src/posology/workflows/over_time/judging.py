@@ -11,7 +11,7 @@ from posology.advice.uncertainty.evidence import UncertaintyEvidence
 from posology.artifact import Artifact
 from posology.causal.doubly_robust_scores import Nuisance, fit_nuisance
 from posology.causal.propensity import Propensity, randomised_propensity
-from posology.causal.trial import Column, Mask, Trial
+from posology.causal.trial import Mask, Trial
 from posology.domain.cohort import Cohort, subset_decisions
 from posology.domain.policy import AllowedMask, Policy
 from posology.domain.safety import allowed_in_cohort, history_facts
@@ -32,7 +32,6 @@ from posology.lifecycle.gate.evidence import (
     SinceFirst,
 )
 from posology.workflows.effect_study import allowed_and_judged, allowed_options
-from posology.workflows.over_time.calendar import calendar_columns
 from posology.workflows.over_time.harms import Choices, compare_harms
 from posology.workflows.policies.choices import choice_probabilities
 from posology.workflows.progress import Progress
@@ -85,8 +84,7 @@ def gather_evidence(
     progress(f"{len(fresh):,} decisions of fresh patients: propensities and outcomes")
     trial = build_study_trial(fresh, max(len(fresh), 1), rng)
     own = None if advice is None else advice.select(np.flatnonzero(closed)[trial.row])
-    day = None if fresh.time is None else fresh.time[trial.row]
-    trial = replace(trial, trial=_with_context(trial.trial, own, day))
+    trial = replace(trial, trial=_with_advice(trial.trial, own))
     nuisance = _fit(fresh, trial, own, rng)
     allowed = allowed_options(fresh, trial)
     overlap = assess_overlap(trial.trial, nuisance.propensity, allowed)
@@ -132,18 +130,13 @@ def _accepted(advice: MatchedAdvice | None) -> int:
     return 0 if advice is None else int((advice.accepted == ACCEPTED).sum())
 
 
-def _with_context(arms: Trial, advice: MatchedAdvice | None, day: Column | None) -> Trial:
-    """The trial, whose covariates also know the calendar and what was recommended.
-
-    Both move the choice, as any fact does.
-    """
-    columns = [arms.covariates]
-    if day is not None:
-        columns.append(calendar_columns(day))
-    if advice is not None and (advice.option >= 0).any():
-        recommended = (advice.option[:, None] == np.arange(arms.n_options)).astype(np.float64)
-        columns.append(recommended[:, recommended.std(axis=0) > 0])
-    return replace(arms, covariates=np.hstack(columns))
+def _with_advice(arms: Trial, advice: MatchedAdvice | None) -> Trial:
+    """The trial, whose covariates also know what was recommended: it moves the choice."""
+    if advice is None or not (advice.option >= 0).any():
+        return arms
+    recommended = (advice.option[:, None] == np.arange(arms.n_options)).astype(np.float64)
+    varying = recommended[:, recommended.std(axis=0) > 0]
+    return replace(arms, covariates=np.hstack([arms.covariates, varying]))
 
 
 def _fit(
