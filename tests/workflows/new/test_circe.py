@@ -147,6 +147,66 @@ def test_descendants_are_those_of_the_vocabulary(tmp_path) -> None:
     assert line.fact.codes == ("CONDITION//SNOMED//11", "CONDITION//SNOMED//13")
 
 
+def test_a_missing_vocabulary_is_one_reason_however_many_concepts_want_it(tmp_path) -> None:
+    body = definition(rule(criterion(1)))
+    body["ConceptSets"][1:3] = [
+        concept_set(1, "diabetes", "11", "12", below=True),
+        concept_set(2, "cancer", "21", below=True),
+    ]
+    with pytest.raises(UserError, match=r"descendants \(and of 2 more concepts\) need") as error:
+        read_definition(write(tmp_path, body))
+    assert str(error.value).count("\n  $.") == 1
+
+
+def test_several_entries_of_a_patient_become_the_first_and_the_file_says_so(tmp_path) -> None:
+    path = write(tmp_path, definition(ExpressionLimit={"Type": "All"}))
+    text = "\n".join(decision_lines(read_definition(path)))
+    assert "A patient has one time zero, the first; ATLAS takes All entries" in text
+    path = write(tmp_path, definition())
+    assert "ATLAS takes All" not in "\n".join(decision_lines(read_definition(path)))
+
+
+def test_conditions_around_the_entry_event_are_conditions_at_time_zero(tmp_path) -> None:
+    group = {"Type": "ALL", "CriteriaList": [criterion(1, 30)]}
+    body = definition(rule(criterion(3)))
+    entry = {"CodesetId": 0, "CorrelatedCriteria": group, "ProcedureTypeExclude": True}
+    body["PrimaryCriteria"]["CriteriaList"] = [{"ProcedureOccurrence": entry}]
+    diabetes, stroke = decision(tmp_path, body).criteria
+    assert diabetes.fact.codes == ("CONDITION//SNOMED//11", "CONDITION//SNOMED//12")
+    assert (diabetes.fact.within_days, stroke.fact.within_days) == (30.0, None)
+
+
+def test_the_first_event_ever_is_the_first_where_nothing_else_is_asked(tmp_path) -> None:
+    body = definition()
+    body["PrimaryCriteria"]["CriteriaList"][0]["ProcedureOccurrence"]["First"] = True
+    with pytest.raises(UserError, match="First: the first event ever, before the other cond"):
+        read_definition(write(tmp_path, body))  # 365 days before it would pass over the first
+    body["PrimaryCriteria"]["ObservationWindow"]["PriorDays"] = 0
+    assert decision(tmp_path, body).codes == ("PROCEDURE//SNOMED//1",)
+    ever = criterion(1)
+    ever["Criteria"]["ConditionOccurrence"]["First"] = True
+    (line,) = decision(tmp_path, definition(rule(ever))).criteria
+    assert line.fact.within_days is None
+    ever["StartWindow"]["Start"]["Days"] = 90
+    with pytest.raises(UserError, match="First: the first event ever, within days"):
+        read_definition(write(tmp_path, definition(rule(ever))))
+
+
+def test_visits_have_the_codes_that_ingest_writes(tmp_path) -> None:
+    stay = {
+        "Criteria": {"VisitOccurrence": {"CodesetId": 4}},
+        "StartWindow": criterion(1)["StartWindow"],
+    }
+    body = definition(rule(stay))
+    visits = concept_set(4, "stay", "IP", "ERIP", "ER", "OMOP4822458")
+    for item in visits["expression"]["items"]:
+        item["concept"]["VOCABULARY_ID"] = "Visit"
+    body["ConceptSets"].append(visits)
+    (line,) = decision(tmp_path, body).criteria
+    kinds = ("IMP", "EMER", "VISIT//OMOP4822458")
+    assert line.fact.codes == tuple(f"VISIT//{kind}//start" for kind in kinds)
+
+
 def test_the_envelope_of_atlas_is_opened_and_its_name_shown(tmp_path) -> None:
     path = write(tmp_path, {"name": "Adults", "expression": json.dumps(definition())})
     text = "\n".join(decision_lines(read_definition(path)))
@@ -191,7 +251,15 @@ REFUSED = [
         _changed(*FIRST, "Criteria", "ConditionOccurrence", "CodesetId", to=7),
         "ConditionOccurrence.CodesetId: concept set 7 has no concept",
     ),
-    (_changed("ExpressionLimit", "Type", to="All"), r"\$.ExpressionLimit.Type: All: several entri"),
+    (_changed("ExpressionLimit", "Type", to="Last"), r"\$.ExpressionLimit.Type: Last: a study tak"),
+    (
+        _changed(
+            *FIRST,
+            "Criteria",
+            to={"Observation": {"CodesetId": 1, "CorrelatedCriteria": {"Type": "ALL"}}},
+        ),
+        "Observation.CorrelatedCriteria: conditions around an event that is not time zero",
+    ),
     (
         _changed("PrimaryCriteria", "PrimaryCriteriaLimit", "Type", to="First"),
         r"PrimaryCriteriaLimit.Type: First before the other conditions",
@@ -223,7 +291,7 @@ def test_what_a_study_cannot_express_is_refused_with_path_and_reason(
 
 
 def test_all_parts_are_refused_at_once(tmp_path) -> None:
-    body = _changed("ExpressionLimit", "Type", to="All")
+    body = _changed("ExpressionLimit", "Type", to="Last")
     body["CensorWindow"] = {"EndDate": "2020-01-01"}
     with pytest.raises(UserError, match=r"adults\.json: 2 parts of this definition") as error:
         read_definition(write(tmp_path, body))

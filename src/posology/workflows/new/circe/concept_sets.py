@@ -1,7 +1,7 @@
 """Concept sets of a cohort definition as codes of events."""
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -33,17 +33,17 @@ def read_concept_sets(
     Descendants come from the CDM's own vocabulary (concept, concept_ancestor); without it they are
     refused by `refuse(path, reason)`, which collects what a study cannot express.
     """
-    vocabulary = _Vocabulary(cdm)
+    sets = list(sets)
+    below = _descendants(sets, _Vocabulary(cdm), refuse)
     found = {}
     for place, entry in sets:
         codes: dict[str, None] = {}
         without: set[str] = set()
-        for number, item in enumerate(entry.get("expression", {}).get("items", [])):
-            path = f"{place}.expression.items[{number}]"
+        for path, item in _items(place, entry):
             if item.get("includeMapped"):
                 refuse(f"{path}.includeMapped", "source codes mapped to a concept are not read")
                 continue
-            own = _codes_of(item, path, vocabulary, refuse)
+            own = _codes_of(item, path, below, refuse)
             if item.get("isExcluded"):
                 without.update(own)
             else:
@@ -54,26 +54,48 @@ def read_concept_sets(
     return found
 
 
+def _items(place: str, entry: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    for number, item in enumerate(entry.get("expression", {}).get("items", [])):
+        yield f"{place}.expression.items[{number}]", item
+
+
+def _descendants(
+    sets: Iterable[tuple[str, Mapping[str, Any]]], vocabulary: "_Vocabulary", refuse: Refuse
+) -> dict[int, list[str]]:
+    """The codes below each concept that wants its descendants; refused once for all of them."""
+    wanted = {
+        f"{path}.includeDescendants": int(item.get("concept", {}).get("CONCEPT_ID") or 0)
+        for place, entry in sets
+        for path, item in _items(place, entry)
+        if item.get("includeDescendants")
+    }
+    if not wanted:
+        return {}
+    if vocabulary.missing:
+        more = f" (and of {len(wanted) - 1} more concepts)" if len(wanted) > 1 else ""
+        refuse(
+            next(iter(wanted)),
+            f"descendants{more} need the vocabulary's {vocabulary.missing}: put it beside the "
+            "tables of --path, or list the concepts in ATLAS (Included Concepts) and leave "
+            "descendants out",
+        )
+        return {}
+    return vocabulary.descendants(sorted(set(wanted.values())))
+
+
 def _codes_of(
-    item: Mapping[str, Any], path: str, vocabulary: "_Vocabulary", refuse: Refuse
+    item: Mapping[str, Any], path: str, below: Mapping[int, list[str]], refuse: Refuse
 ) -> list[str]:
     concept = item.get("concept", {})
     family, code = concept.get("VOCABULARY_ID"), concept.get("CONCEPT_CODE")
     if not family or not code:
         refuse(f"{path}.concept", "has no VOCABULARY_ID and CONCEPT_CODE")
         return []
-    own = [_code(str(family), str(code))]
+    own = _code(str(family), str(code))
     if not item.get("includeDescendants"):
-        return own
-    if vocabulary.missing:
-        reason = (
-            f"descendants need the vocabulary's {vocabulary.missing}: put it beside the tables of "
-            "--path, or list the concepts in ATLAS (Included Concepts) and leave descendants out"
-        )
-        refuse(f"{path}.includeDescendants", reason)
-        return own
-    below = vocabulary.descendants(int(concept.get("CONCEPT_ID", 0)))
-    return [*own, *(code for code in below if code not in own)]
+        return [own]
+    lower = below.get(int(concept.get("CONCEPT_ID") or 0), [])
+    return list(dict.fromkeys([own, *lower]))
 
 
 def _code(family: str, code: str) -> str:
@@ -89,21 +111,25 @@ class _Vocabulary:
         self.missing = " and ".join(name for name, path in files.items() if path is None)
         self._files = files
 
-    def descendants(self, concept: int) -> list[str]:
-        """Codes of the concepts below one, in order."""
+    def descendants(self, concepts: list[int]) -> dict[int, list[str]]:
+        """Codes of the concepts below each of these, in order; the tables are read once."""
         ancestor, names = (_scan(self._files[name]) for name in ("concept_ancestor", "concept"))
         query = (
-            f"SELECT DISTINCT n.vocabulary_id, n.concept_code FROM {ancestor} a JOIN {names} n "
+            "SELECT DISTINCT TRY_CAST(a.ancestor_concept_id AS BIGINT) AS above, n.vocabulary_id, "
+            f"n.concept_code FROM {ancestor} a JOIN {names} n "
             "ON TRY_CAST(n.concept_id AS BIGINT) = TRY_CAST(a.descendant_concept_id AS BIGINT) "
-            "WHERE TRY_CAST(a.ancestor_concept_id AS BIGINT) = ? ORDER BY ALL"
+            "WHERE above IN (SELECT unnest(?::BIGINT[])) ORDER BY ALL"
         )
         try:
-            rows = duckdb.connect().execute(query, [concept]).fetchall()
+            rows = duckdb.connect().execute(query, [concepts]).fetchall()
         except duckdb.Error as error:
             raise UserError(
                 f"{self._files['concept_ancestor']}: is no vocabulary table of OMOP ({error})."
             ) from error
-        return [_code(str(family), str(code)) for family, code in rows]
+        found: dict[int, list[str]] = {}
+        for above, family, code in rows:
+            found.setdefault(above, []).append(_code(str(family), str(code)))
+        return found
 
 
 def _find(cdm: Path | None, name: str) -> Path | None:

@@ -13,8 +13,11 @@ FAMILIES = {
     "Measurement": "MEASUREMENT",
     "Observation": "OBSERVATION",
     "DeviceExposure": "DEVICE",
+    "VisitOccurrence": "VISIT",
 }
 """Tables of the CDM with the first part of their codes."""
+_VISITS = {"IP": "IMP", "ERIP": "IMP", "OP": "AMB", "ER": "EMER"}
+"""Codes of OMOP's vocabulary Visit, as `posology ingest --omop` writes them."""
 _SEX = {8507: "SEX//male", 8532: "SEX//female"}
 _BOUNDS = {"gt": ("at_least", 1), "gte": ("at_least", 0), "lt": ("below", 0), "lte": ("below", 1)}
 """Bound of an age in years with fractions, and what is added to the whole years of ATLAS."""
@@ -75,7 +78,7 @@ def read_codes(criterion: Json, path: str, into: Reading) -> tuple[str, Line, Js
     own = criterion.get(table) or {}
     path = f"{path}.{table}"
     if table == "Death":
-        return path, Line(("MEDS_DEATH",), "death"), own
+        return path, Line(("MEDS_DEATH",), "death"), _others(own)
     if table not in FAMILIES:
         eras = " (an era is computed from exposures; take the exposures)" if "Era" in table else ""
         into.refuse(path, f"{table} is not read{eras}")
@@ -88,9 +91,29 @@ def read_codes(criterion: Json, path: str, into: Reading) -> tuple[str, Line, Js
     if concepts is None or not concepts.codes:
         into.refuse(f"{path}.CodesetId", f"concept set {number} has no concept")
         return None
-    codes = tuple(f"{FAMILIES[table]}//{code}" for code in concepts.codes)
-    others = {key: value for key, value in own.items() if key != "CodesetId" and value}
-    return path, Line(codes, concepts.name), others
+    codes = tuple(dict.fromkeys(_event_code(FAMILIES[table], code) for code in concepts.codes))
+    return path, Line(codes, concepts.name), _others(own)
+
+
+def _event_code(family: str, code: str) -> str:
+    """A concept as the code of its events; of a visit, where it starts."""
+    if family != "VISIT":
+        return f"{family}//{code}"
+    return f"VISIT//{_VISITS.get(code.removeprefix('VISIT//'), code)}//start"
+
+
+def _others(own: Json) -> Json:
+    """The attributes that restrict a criterion, without its concept set.
+
+    `...TypeExclude` says how a list of types is meant: without the list it says nothing.
+    """
+    return {
+        key: value
+        for key, value in own.items()
+        if value
+        and key != "CodesetId"
+        and not (key.endswith("TypeExclude") and not own.get(key.removesuffix("Exclude")))
+    }
 
 
 def read_age(age: Json, path: str, into: Reading) -> list[Line]:
@@ -153,18 +176,25 @@ def _read_item(item: Json, path: str, into: Reading) -> list[Line]:
         return []
     own_path, line, others = found
     for key in others:
-        into.refuse(f"{own_path}.{key}", _attribute(key))
+        if key == "First" and within is None:
+            continue  # some event ever is the same as a first one
+        into.refuse(f"{own_path}.{key}", refused_attribute(key))
     if len(into.refused) > before:
         return []
     return [Line(line.codes, line.name, known, within)]
 
 
-def _attribute(key: str) -> str:
+def refused_attribute(key: str) -> str:
+    """Why a study cannot express this attribute of a criterion."""
     if key == "ValueAsNumber":
         return (
             "ATLAS takes any value in the window, a study the last one: write the bounds as "
             "`ranges` or in `criteria` yourself"
         )
+    if key == "CorrelatedCriteria":
+        return "conditions around an event that is not time zero; a study has those of time zero"
+    if key == "First":
+        return "the first event ever, within days: a study knows any event of these days"
     return "an attribute of the event; only its concept set is read"
 
 

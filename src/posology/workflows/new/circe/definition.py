@@ -16,6 +16,7 @@ from posology.workflows.new.circe.criteria import (
     read_codes,
     read_group,
     read_sex,
+    refused_attribute,
 )
 
 _NOT_USED = {
@@ -36,6 +37,17 @@ _REMARKS = (
     "All events before time zero count; ATLAS looks within one observation period.",
 )
 """Where a study differs from ATLAS in every definition."""
+_EVERY_ENTRY = (
+    "A patient has one time zero, the first; ATLAS takes All entries (ExpressionLimit). Write "
+    '`which = "every"` to decide at each.'
+)
+
+_FIRST_EVER = (
+    "the first event ever, before the other conditions: a study takes the first event that meets "
+    "everything; write an inclusion rule, or leave it out"
+)
+_OF_ENTRY = {"Age": read_age, "Gender": read_sex, "CorrelatedCriteria": read_group}
+"""What an entry event may require: its time is time zero."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +60,8 @@ class Definition:
     history_days: float | None
     criteria: tuple[Line, ...]
     not_used: tuple[str, ...]
+    remarks: tuple[str, ...]
+    """Where the study differs from ATLAS."""
 
 
 def read_definition(path: Path, cdm: Path | None = None) -> Definition:
@@ -66,14 +80,19 @@ def read_definition(path: Path, cdm: Path | None = None) -> Definition:
         for number, entry in enumerate(expression.get("ConceptSets") or [])
     ]
     into.sets = read_concept_sets(sets, cdm, into.refuse)
-    codes, criteria = _entry(expression.get("PrimaryCriteria") or {}, into)
+    primary = expression.get("PrimaryCriteria") or {}
+    prior = float((primary.get("ObservationWindow") or {}).get("PriorDays") or 0)
+    codes, criteria, first_ever = _entry(primary, into)
     additional = expression.get("AdditionalCriteria") or {}
-    criteria += read_group(additional, "$.AdditionalCriteria", into)
+    later = read_group(additional, "$.AdditionalCriteria", into)
     rules = expression.get("InclusionRules") or []
     for number, rule in enumerate(rules):
         place = f"$.InclusionRules[{number}].expression"
-        criteria += read_group(rule.get("expression") or {}, place, into)
-    _check_limits(expression, bool(criteria), into)
+        later += read_group(rule.get("expression") or {}, place, into)
+    if prior or criteria or later:
+        for place in first_ever:
+            into.refuse(place, _FIRST_EVER)
+    takes_every = _check_limits(expression, bool(later), into)
     for key in expression:
         if key not in _READ and key not in _NOT_USED:
             into.refuse(f"$.{key}", "is not known")
@@ -85,12 +104,12 @@ def read_definition(path: Path, cdm: Path | None = None) -> Definition:
             f"{path}: {count} {parts} of this definition cannot be expressed in a study:\n{lines}\n"
             "Change them in ATLAS, or take them out and write what you mean into [decision]."
         )
-    window = (expression.get("PrimaryCriteria") or {}).get("ObservationWindow") or {}
-    prior = float(window.get("PriorDays") or 0)
     not_used = tuple(
         f"{key}: {why}" for key, why in _NOT_USED.items() if why and expression.get(key)
     )
-    return Definition(name, path.name, codes, prior or None, tuple(criteria), not_used)
+    remarks = (*_REMARKS, _EVERY_ENTRY) if takes_every else _REMARKS
+    lines = (*criteria, *later)
+    return Definition(name, path.name, codes, prior or None, lines, not_used, remarks)
 
 
 def decision_lines(definition: Definition) -> list[str]:
@@ -98,7 +117,7 @@ def decision_lines(definition: Definition) -> list[str]:
     lines = [
         f"# Time zero and who is in the study: from {definition.file}, a cohort definition of",
         f"# ATLAS ({definition.name}). CHECK: read each line. Where a study differs from ATLAS:",
-        *(f"# - {remark}" for remark in _REMARKS),
+        *(f"# - {remark}" for remark in definition.remarks),
         *(f"# - Not used: {part}." for part in definition.not_used),
         "[decision]",
         f"codes = {_list(definition.codes)}",
@@ -129,11 +148,15 @@ def _open(path: Path) -> tuple[str, Mapping[str, Any]]:
     return name, expression
 
 
-def _entry(primary: Mapping[str, Any], into: Reading) -> tuple[tuple[str, ...], list[Line]]:
-    """The codes of time zero, and what the entry events themselves require."""
+def _entry(
+    primary: Mapping[str, Any], into: Reading
+) -> tuple[tuple[str, ...], list[Line], list[str]]:
+    """The codes of time zero, what the entry events themselves require, and the JSON paths at which
+    only a patient's first event ever is taken."""
     place, entries = "$.PrimaryCriteria.CriteriaList", primary.get("CriteriaList") or []
     codes: dict[str, None] = {}
     lines: list[Line] = []
+    first_ever: list[str] = []
     for number, criterion in enumerate(entries):
         found = read_codes(criterion, f"{place}[{number}]", into)
         if found is None:
@@ -141,36 +164,32 @@ def _entry(primary: Mapping[str, Any], into: Reading) -> tuple[tuple[str, ...], 
         path, line, others = found
         codes.update(dict.fromkeys(line.codes))
         for key, value in others.items():
-            if len(entries) == 1 and key == "Age":
-                lines += read_age(value, f"{path}.Age", into)
-            elif len(entries) == 1 and key == "Gender":
-                lines += read_sex(value, f"{path}.Gender", into)
+            if key == "First":
+                first_ever.append(f"{path}.First")
+            elif key in _OF_ENTRY and len(entries) > 1:
+                into.refuse(
+                    f"{path}.{key}",
+                    f"holds for one of {len(entries)} entry events; write it as an inclusion rule",
+                )
+            elif key in _OF_ENTRY:
+                lines += _OF_ENTRY[key](value, f"{path}.{key}", into)
             else:
-                into.refuse(f"{path}.{key}", _refused_entry(key, len(entries)))
+                into.refuse(f"{path}.{key}", refused_attribute(key))
     if not entries:
         into.refuse(place, "has no entry event")
-    window = primary.get("ObservationWindow") or {}
-    if window.get("PostDays"):
+    if (primary.get("ObservationWindow") or {}).get("PostDays"):
         into.refuse(
             "$.PrimaryCriteria.ObservationWindow.PostDays",
             "being followed later may not select patients; write 0: follow-up is weighted",
         )
-    return tuple(codes), lines
+    return tuple(codes), lines, first_ever
 
 
-def _refused_entry(key: str, entries: int) -> str:
-    if key in ("Age", "Gender"):
-        return f"holds for one of {entries} entry events; write it as an inclusion rule"
-    if key == "First":
-        return (
-            "the first event ever: a study takes the first event that meets everything; write an "
-            "inclusion rule, or leave it out"
-        )
-    return "an attribute of the event; only its concept set is read"
+def _check_limits(expression: Mapping[str, Any], has_criteria: bool, into: Reading) -> bool:
+    """Refuse limits by which another event than the first that meets everything would be taken.
 
-
-def _check_limits(expression: Mapping[str, Any], has_criteria: bool, into: Reading) -> None:
-    """Refuse limits by which another event than the first that meets everything would be taken."""
+    Returns whether ATLAS takes every event that does.
+    """
 
     def limit(*keys: str) -> str:
         value: Any = expression
@@ -194,14 +213,13 @@ def _check_limits(expression: Mapping[str, Any], has_criteria: bool, into: Readi
             f"{limit('QualifiedLimit')} before the inclusion rules: choose All",
         )
     last = limit("ExpressionLimit")
-    if last != "First" and first != "First":
+    if last == "Last":
         into.refuse(
-            "$.ExpressionLimit.Type",
-            f"{last}: several entries of a patient, which ATLAS merges; choose First, or write "
-            'which = "every" yourself',
+            "$.ExpressionLimit.Type", "Last: a study takes a patient's first entry; choose First"
         )
     if any((expression.get("CensorWindow") or {}).values()):
         into.refuse("$.CensorWindow", "dates of entry; take the records of these years instead")
+    return last == "All" and first == "All"
 
 
 def _keys(line: Line) -> list[str]:
