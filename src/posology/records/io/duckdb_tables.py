@@ -81,19 +81,21 @@ def create_table(
     name: str,
     delimiter: str | None = None,
     rows: int | None = None,
+    has_quotes: bool = True,
 ) -> None:
     """Make the file a table `name` of texts (CSV) or of its own types (Parquet).
 
     Column `_row` has the row's number. A CSV file is read now, and `rejected_lines` returns its
     malformed lines; a Parquet file is read when queried, within `damage_as_record_error`.
     delimiter: by default a comma, or a tab of a `.tsv`. rows: read only the first so many.
+    has_quotes: whether a quote at the start of a cell encloses it.
     """
     delimiter = delimiter or _delimiter(path)
     columns = read_column_names(path, delimiter)
     kind = "VIEW" if path.suffix == ".parquet" else "TABLE"
     limit = "" if rows is None else f" LIMIT {rows}"
     with damage_as_record_error(str(path)):
-        scan = _scan_sql(path, columns, delimiter)
+        scan = _scan_sql(path, columns, delimiter, '"' if has_quotes else "")
         duck.execute(f'CREATE OR REPLACE TEMP {kind} "{name}" AS {scan}{limit}')
 
 
@@ -108,7 +110,7 @@ def damage_as_record_error(source: str) -> Generator[None]:
         raise RecordError(f"{source}: the file is damaged ({_first_line(error)})") from error
 
 
-def _scan_sql(path: Path, columns: list[str], delimiter: str) -> str:
+def _scan_sql(path: Path, columns: list[str], delimiter: str, quote: str) -> str:
     if path.suffix == ".parquet":
         return (
             "SELECT *, file_row_number + 1 AS _row "
@@ -120,8 +122,8 @@ def _scan_sql(path: Path, columns: list[str], delimiter: str) -> str:
     return (
         f"SELECT *, row_number() OVER () AS _row FROM read_csv('{escape_quotes(path)}', "
         f"columns = {{{types}}}, auto_detect = false, header = true, "
-        f"delim = '{escape_quotes(delimiter)}', quote = '\"', escape = '\"', nullstr = '', "
-        f"compression = '{compression}', "
+        f"delim = '{escape_quotes(delimiter)}', quote = '{quote}', escape = '{quote}', "
+        f"nullstr = '', compression = '{compression}', "
         f"max_line_size = {LINE_LIMIT.get()}, buffer_size = {2 * LINE_LIMIT.get()}, "
         "ignore_errors = true, store_rejects = true)"
     )

@@ -117,6 +117,29 @@ def test_a_day_beyond_the_end_of_its_month_rejects_only_its_row(tmp_path, year, 
     assert [r["reason"] for r in rejected] == ([] if birth else ["is not a date"])
 
 
+def test_a_vocabulary_as_athena_writes_it_is_read(tmp_path):
+    folder = tmp_path / "cdm"
+    folder.mkdir()
+    (folder / "person.csv").write_text("person_id;year_of_birth\n1;1950\n")
+    (folder / "condition_occurrence.csv").write_text(
+        "condition_occurrence_id,person_id,condition_concept_id,condition_start_date\n"
+        "1,1,7,2020-01-01\n2,1,8,2020-01-01\n"
+    )
+    (folder / "CONCEPT.csv").write_text(
+        "concept_id\tconcept_name\tvocabulary_id\tconcept_code\n"
+        '6\t"Sick" leave, 5" and more\tSNOMED\t16\n7\t"Alice syndrome\tSNOMED\t17\n'
+        "8\tFever\tSNOMED\t18\n"
+    )
+    events, rejected, staged = stage(folder, tmp_path / "staged")
+    conditions = family_events(events, "CONDITION")
+    assert [code for _, _, code, *_ in conditions] == [
+        "CONDITION//SNOMED//17",
+        "CONDITION//SNOMED//18",
+    ]
+    assert not rejected
+    assert staged.meanings["CONDITION//SNOMED//17"] == '"Alice syndrome'
+
+
 def test_each_table_becomes_events_of_the_profile(cdm, tmp_path):
     events, rejected, staged = stage(cdm, tmp_path / "staged")
     infarct = "CONDITION//SNOMED//22298006"

@@ -21,6 +21,7 @@ from posology.records.io.duckdb_tables import (
     connect_reader,
     create_table,
     damage_as_record_error,
+    read_column_names,
     rejected_lines,
 )
 from posology.records.io.engine import Engine, conform, connect, write_parquet
@@ -128,7 +129,9 @@ def _from_files(
     for name, paths in files.items():
         parts = []
         for number, path in enumerate(paths):
-            create_table(duck, path, f"{name}_{number}")
+            delimiter = _delimiter(path)
+            # OHDSI's Athena writes tabs, and quotes as characters of a name
+            create_table(duck, path, f"{name}_{number}", delimiter, has_quotes=delimiter != "\t")
             lines = rejected_lines(duck, path)
             if name in TABLES:
                 sources = pa.array([f"{location}#{name}"] * len(lines), pa.string())
@@ -143,6 +146,12 @@ def _from_files(
             return _stage(con, tables, location, folder, malformed)
     finally:
         con.disconnect()
+
+
+def _delimiter(path: Path) -> str | None:
+    """Of a `.csv` that has other separators than commas, as vocabularies from Athena do."""
+    names = read_column_names(path)
+    return next((mark for mark in "\t;|" if len(names) == 1 and mark in names[0]), None)
 
 
 def _from_database(url: str, folder: Path) -> StagedSource:

@@ -1,7 +1,7 @@
 """A whole cohort definition as the [decision] of a study file."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -46,7 +46,11 @@ _FIRST_EVER = (
     "the first event ever, before the other conditions: a study takes the first event that meets "
     "everything; write an inclusion rule, or leave it out"
 )
-_OF_ENTRY = {"Age": read_age, "Gender": read_sex, "CorrelatedCriteria": read_group}
+_OF_ENTRY: Mapping[str, Callable[[Any, str, Reading], list[Line]]] = {
+    "Age": read_age,
+    "Gender": read_sex,
+    "CorrelatedCriteria": read_group,
+}
 """What an entry event may require: its time is time zero."""
 
 
@@ -108,8 +112,8 @@ def read_definition(path: Path, cdm: Path | None = None) -> Definition:
         f"{key}: {why}" for key, why in _NOT_USED.items() if why and expression.get(key)
     )
     remarks = (*_REMARKS, _EVERY_ENTRY) if takes_every else _REMARKS
-    lines = (*criteria, *later)
-    return Definition(name, path.name, codes, prior or None, lines, not_used, remarks)
+    met = (*criteria, *later)
+    return Definition(name, path.name, codes, prior or None, met, not_used, remarks)
 
 
 def decision_lines(definition: Definition) -> list[str]:
