@@ -10,9 +10,13 @@ import pytest
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("MPLBACKEND", "Agg")
 
+import jaxtyping
 import torch
 from hypothesis import settings
 
+from tests.builders.shapes import check_shapes
+
+jaxtyping.jaxtyped = check_shapes  # what its import hook (pyproject.toml) puts on functions
 torch.set_num_threads(1)
 # A busy machine is slow; that is no fault of what is tested. Everybody gets the same examples, so
 # that a change is judged by what it changed: look for new ones by --hypothesis-profile=search.
