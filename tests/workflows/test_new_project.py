@@ -48,8 +48,33 @@ def test_days_and_an_event_are_a_time_to_an_event_without_dates(tmp_path) -> Non
 
 
 def test_a_time_in_months_is_refused(tmp_path) -> None:
+    with pytest.raises(UserError, match=r"or the window itself, such as --days 365\."):
+        plan(tmp_path, times(months=True))
     with pytest.raises(UserError, match="--days survival_months: the name says months"):
         plan(tmp_path, times(months=True), days="survival_months")
+
+
+def test_a_table_of_a_german_hospital_is_understood(tmp_path) -> None:
+    """Without these words the relapse was a fact known at entry, and a gap made numbers texts."""
+    header = (
+        "PatNr;Blutgruppe;Aufnahme;Therapie;Raucherstatus;Tumorgröße (mm);Rezidiv;Nachbeob. Tage"
+    )
+    sizes = ["21,0", "NA", "unbekannt", "8,5"]
+    rows = [
+        f"{i:06d};{'A0'[i % 2]};{1 + i % 28:02d}.03.1985;{['keine', 'Tamoxifen'][i % 2]};"
+        f"{['nie', 'ex'][i % 2]};{sizes[i % 4]};{['ja', 'nein', 'unbekannt'][i % 3]};{99 + i}"
+        for i in range(60)
+    ]
+    path = tmp_path / "table.csv"
+    path.write_bytes("\n".join([header, *rows]).encode("cp1252"))
+    project = plan_project(Request(tmp_path / "p", "csv", path))
+    roles = project.roles
+    assert roles is not None
+    assert (roles.subject, roles.entry, roles.treatment) == ("PatNr", "Aufnahme", "Therapie")
+    assert (roles.outcome, roles.goal, roles.time) == ("Rezidiv", "nein", "Nachbeob. Tage")
+    known = [column.name for column in roles.covariates]
+    assert known == ["Blutgruppe", "Raucherstatus", "Tumorgröße (mm)"]
+    assert 'missing = ["NA", "unbekannt"]' in project.files["mapping.toml"]
 
 
 def test_numbers_need_a_goal_and_a_unit_only_where_there_is_one(tmp_path) -> None:

@@ -222,6 +222,38 @@ def test_what_a_column_probably_is(name: str, cells: list, kind: str, detail: ob
     assert column.ambiguous == (cells == ["02/03/2020"])
 
 
+@pytest.mark.parametrize(
+    ("cells", "kind", "missing"),
+    [
+        (["21,0", "NA", "unbekannt", "8"], "number", ("NA", "unbekannt")),
+        (["1", "?", "2", "."], "number", (".", "?")),
+        (["01.02.2020", "-", "03.02.2020"], "date", ("-",)),
+        (["0", "1", "1", "n/a"], "category", ("n/a",)),
+        (["-", "+", "+", "-"], "category", ()),
+        (["NA", "NA"], "category", ()),
+    ],
+)
+def test_cells_that_say_that_nothing_is_known(cells: list, kind: str, missing: tuple) -> None:
+    column = describe_column("x", cells)
+    assert (column.kind, column.missing) == (kind, missing)
+
+
+def test_missing_cells_are_read_as_empty_in_every_column(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("id,day,x,y\n1,2020-01-01,NA,ok\n2,NA,5,k.A.\n3,k.A.,6,ok\n")
+    mapping = (
+        'file = "a.csv"\nsubject = "id"\ntime = "{day}"\nmissing = ["NA", "k.A."]\n'
+        '[[event]]\ncode = "LAB//x"\nvalue = "x"\nwhen = "x"\ntimeless = true\n'
+        '[[event]]\ncode = "Y//{y}"\nstatic = true\nwhen = "y"\n'
+    )
+    events, rejected, _ = stage(tmp_path, mapping)
+    found = [(e["code"], e["time"], e["numeric_value"]) for e in events]
+    nothing = ("Y//ok", None, None)
+    assert found == [("LAB//x", None, 5.0), ("LAB//x", None, 6.0), nothing, nothing]
+    assert rejected == []
+    suggested = run("ingest", "--suggest", tmp_path / "a.csv").output
+    assert 'missing = ["NA", "k.A."]  # CHECK: such cells are read as empty' in suggested
+
+
 def test_numbers_with_a_decimal_comma_are_not_lost_in_silence(tmp_path: Path) -> None:
     rows = "".join(f"{n};2021-03-02;{60 + n},5\n" for n in range(20))
     (tmp_path / "a.csv").write_text("id;day;crea\n" + rows)

@@ -10,19 +10,34 @@ from posology.records.sources.tables.column_kinds import ENTRY, Column, plain_na
 from posology.workflows.new.request import DAYS, Request
 from posology.workflows.new.table import Table
 
-TREATMENT = re.compile(r"treat|drug|arm$|^arm|therap|medic|allocat|group|regimen|^rx$|^trt")
-OUTCOME = re.compile(
-    r"outcome|result|after|follow|respon|success|final|_end$|died|death|relaps|recur|cured|status"
-    r"|event|remission|improv"
+TREATMENT = re.compile(
+    r"treat|drug|arm$|^arm|therap|medic|allocat|(?<!blood_)(?<!age_)group|regimen|^rx$|^trt"
+    r"|behandl|arznei|medik|wirkstoff|praparat|(?<!blut)(?<!alters)gruppe|leczeni|lek$"
 )
-MEASURED = re.compile(r"outcome|result|measured|after|follow|last|end|until")
-TIME = re.compile(r"^(time|days|futime|survival|follow_?up)(_|$)|_days$|^t_?to_?")
+OUTCOME = re.compile(
+    r"outcome|result|after|follow|respon|success|final|_end$|died|death|relaps|recur|cured"
+    r"|event|remission|improv|^status|(vital|survival|disease|cancer)_?status"
+    r"|ergebnis|endpunkt|nachbeob|nachsorge|verlauf|ansprech|heilung|geheilt|verstorben|gestorben"
+    r"|^tod|todes|uberleb|ruckfall|rezidiv|progress|komplikation|entlass|ereignis"
+    r"|wynik|zgon|nawrot"
+)
+MEASURED = re.compile(
+    r"outcome|result|measured|after|follow|last|end|until|ergebnis|kontroll|nachsorge|letzte|wynik"
+)
+TIME = re.compile(
+    r"^(time|days|futime|survival|follow_?up)(_|$)|_days$|^t_?to_?"
+    r"|^tage|_tage$|nachbeobacht|beobachtungs|uberlebenszeit|^dni|_dni$"
+)
 DOSE = re.compile(r"dose|dosage|_mg(_|$)|dawka|dosis")
 BAD = re.compile(
-    r"died|death|dead|relaps|recur|bleed|adverse|readmi|toxic|fail|status|event|stroke"
+    r"died|death|dead|relaps|recur|bleed|adverse|readmi|toxic|fail|event|stroke"
+    r"|^status|(vital|survival|disease|cancer)_?status"
+    r"|verstorben|gestorben|^tod|todes|ruckfall|rezidiv|progress|blutung|komplikation|ereignis"
+    r"|zgon|nawrot"
 )
-"""Words in plain names of columns. Our choice; what they decide is marked in the files."""
-NO = ("0", "no", "n", "false", "none", "alive", "nein", "nie")
+"""Words in plain names of columns (English, German, Polish). Our choice; what they decide is
+marked in the files."""
+NO = ("0", "no", "n", "false", "none", "alive", "nein", "nie", "keine", "keiner", "lebt", "lebend")
 """Values that say that something did not happen."""
 MOST_OPTIONS = 12
 
@@ -159,13 +174,15 @@ def _time_column(table: Table, request: Request, taken: set[str | None]) -> str 
     if request.days is not None:
         return None
     numbers = [c.name for c in table.columns if c.kind == "number" and c.name not in taken]
-    return next((name for name in numbers if TIME.search(plain_name(name))), None)
+    guess = next((name for name in numbers if TIME.search(plain_name(name))), None)
+    return guess if guess is None else _in_days(guess)
 
 
 def _in_days(name: str) -> str:
-    if re.search(r"month|year|week", plain_name(name)):
+    if re.search(r"month|year|week|monat|jahr|woche|miesi", plain_name(name)):
         raise UserError(
-            f"--days {name}: the name says months, years or weeks; give a column of days."
+            f"--days {name}: the name says months, years or weeks; give a column of days, or the "
+            "window itself, such as --days 365."
         )
     return name
 

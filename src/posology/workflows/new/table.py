@@ -71,7 +71,11 @@ def read_table(path: Path) -> Table:
     whole = [row for row in rows if len(row) == len(names)]
     cells = {name: tuple(row[at].strip() for row in whole) for at, name in enumerate(names)}
     columns = tuple(describe_column(name, cells[name]) for name in names)
-    return Table(path, dialect, columns, cells)
+    marks = {mark for column in columns for mark in column.missing}
+    known = {
+        name: tuple("" if cell in marks else cell for cell in own) for name, own in cells.items()
+    }
+    return Table(path, dialect, columns, known)
 
 
 def _as_number(cell: str) -> float | None:

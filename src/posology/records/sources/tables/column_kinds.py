@@ -3,7 +3,7 @@
 import re
 import unicodedata
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 
 from posology.records.pipeline.units import DIMENSIONS, load_codebook
@@ -35,6 +35,13 @@ CODES = {
     "ICD10": re.compile(r"[A-TV-Z]\d{2}(\.?[0-9A-Z]{1,4})?"),
 }
 """Patterns of codes: loinc.org (number and check digit), whocc.no (fifth level), WHO's ICD-10."""
+MISSING = (
+    *("na", "n/a", "#n/a", "nan", "null", "nil", "unknown", "missing", "not known", "unbekannt"),
+    *("k.a.", "k. a.", "keine angabe", "fehlt", "fehlend", "nicht erhoben", "nicht bekannt"),
+    *("n.b.", "brak", "brak danych", "b.d.", "nieznane", "?", ".", "-", "--"),
+)
+"""Cells, in small letters, that mean that nothing is known (English, German, Polish; our choice).
+Signs do so among numbers, dates and codes only: a category may be called `-`."""
 MOST = 0.9
 """Share of a column's cells that must be dates, so that it is one of dates (our choice)."""
 FEW = 12
@@ -61,11 +68,24 @@ class Column:
     """Whether day and month could be the other way round."""
     misfits: int = 0
     """Of dates, how many cells are none."""
+    missing: tuple[str, ...] = ()
+    """Cells that mean that nothing is known, as written."""
 
 
 def describe_column(name: str, cells: Sequence[str]) -> Column:
     """What the column of this name and these cells probably is."""
     filled = [cell.strip() for cell in cells if cell.strip()]
+    marks = {cell for cell in filled if cell.lower() in MISSING}
+    known = _describe(name, [cell for cell in filled if cell not in marks])
+    if known.kind in ("category", "sex"):
+        marks = {mark for mark in marks if any(map(str.isalpha, mark))}
+    if known.kind in ("subject", "text", "empty"):
+        return _describe(name, filled)
+    return replace(known, missing=tuple(sorted(marks)))
+
+
+def _describe(name: str, filled: Sequence[str]) -> Column:
+    """The same of cells that are not empty, whatever they say."""
     plain = plain_name(name)
     if not filled:
         return Column(name, "empty")

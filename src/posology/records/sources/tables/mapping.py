@@ -66,6 +66,8 @@ class EventMapping:
     """Decimal mark of numbers, `.` or `,`."""
     encoding: str | None = None
     """Encoding of a text file, such as cp1250; by default as its first megabyte shows."""
+    missing: tuple[str, ...] | None = None
+    """Cells that mean that nothing is known, such as NA; they are read as empty, in any column."""
 
     def columns(self) -> list[str]:
         """All columns that the mapping names, without duplicates."""
@@ -97,7 +99,7 @@ class EventMapping:
 
 SHARED = (
     *("file", "table", "subject", "time", "time_format", "months"),
-    *("delimiter", "decimal", "encoding"),
+    *("delimiter", "decimal", "encoding", "missing"),
 )
 """Keys that a mapping file may state once for all its events."""
 
@@ -120,6 +122,7 @@ class TableMapping:
     delimiter: str | None = None
     decimal: str | None = None
     encoding: str | None = None
+    missing: tuple[str, ...] | None = None
 
 
 def read_mapping(path: Path) -> TableMapping:

@@ -186,7 +186,7 @@ def _check_when(duck: duckdb.DuckDBPyConnection, table: TableInput) -> None:
     entry, column = table.entry, table.entry.when
     if column is None or entry.accepted or column in _columns_read(table.mapping):
         return
-    found = duck.execute(unread_no_sql(column)).fetchone()
+    found = duck.execute(unread_no_sql(entry)).fetchone()
     if found is not None and found[0] is not None:
         raise RecordError(
             f"{table.name}: when = {column!r} reads every row that is not empty, also those with "

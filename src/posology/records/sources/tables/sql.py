@@ -6,7 +6,8 @@ from posology.records.io.engine import escape_quotes
 from posology.records.sources.tables.mapping import FIELD, SECONDS, EventMapping
 from posology.records.sources.tables.months import month_numbers_sql, numeric_format
 
-NO, YES = ("0", "0.0", "false", "no", "n"), ("1", "1.0", "true", "yes", "y")
+NO = ("0", "0.0", "false", "no", "n", "nein", "nie")
+YES = ("1", "1.0", "true", "yes", "y", "ja", "j", "tak", "t")
 """Words of columns that say whether something happened, in small letters."""
 
 
@@ -14,30 +15,35 @@ def selected_sql(entry: EventMapping) -> str:
     """A query of table `input` for the texts of each row that the mapping needs."""
     where = "" if entry.when is None else f"WHERE {_is_read(entry)}"
     offset = entry.offset if isinstance(entry.offset, str) else None
-    return (
-        f"SELECT _row, {_template(entry.subject_template)} AS subject, "
-        f"{_template(entry.code)} AS code, "
-        f"{_template(entry.time)} AS time_cell, {_cell(offset)} AS offset_cell, "
-        f"{_value(entry)} AS value_cell, {_template(entry.unit)} AS unit, "
-        f"{_template(entry.text)} AS text_cell FROM input {where}"
-    )
+    texts = {
+        "subject": _template(entry.subject_template, entry),
+        "code": _template(entry.code, entry),
+        "time_cell": _template(entry.time, entry),
+        "offset_cell": _cell(offset, entry),
+        "value_cell": _value(entry),
+        "unit": _template(entry.unit, entry),
+        "text_cell": _template(entry.text, entry),
+    }
+    named = ", ".join(f"{sql} AS {name}" for name, sql in texts.items())
+    return f"SELECT _row, {named} FROM input {where}"
 
 
 def _is_read(entry: EventMapping) -> str:
     """SQL for whether a row has this event."""
-    cell = _cell(entry.when)
+    cell = _cell(entry.when, entry)
     if not entry.accepted:
         return f"{cell} IS NOT NULL"
     accepted = ", ".join(f"'{escape_quotes(text)}'" for text in entry.accepted)
     return f"{cell} IN ({accepted})"
 
 
-def unread_no_sql(column: str) -> str:
-    """A query of table `input` for a word of no (such as 0), if the column has only yes and no."""
-    cell, no = f"lower({_cell(column)})", ", ".join(f"'{word}'" for word in NO)
+def unread_no_sql(entry: EventMapping) -> str:
+    """A query of table `input` for a word of no (such as 0), if `when` has only yes and no."""
+    text = _cell(entry.when, entry)
+    cell, no = f"lower({text})", ", ".join(f"'{word}'" for word in NO)
     both = ", ".join(f"'{word}'" for word in (*NO, *YES))
     return (
-        f"SELECT any_value({_cell(column)}) FILTER ({cell} IN ({no})) FROM input "
+        f"SELECT any_value({text}) FILTER ({cell} IN ({no})) FROM input "
         f"HAVING bool_and(coalesce({cell} IN ({both}), true))"
     )
 
@@ -47,7 +53,7 @@ def _value(entry: EventMapping) -> str:
 
     A bound such as `<5,2` is changed in the same way, so that cleaning can read it.
     """
-    cell = _cell(entry.value)
+    cell = _cell(entry.value, entry)
     if entry.decimal != "," or entry.value is None:
         return cell
     number = "^[<>]?=? *[-+]?([0-9]{1,3}([.][0-9]{3})+|[0-9]+)(,[0-9]+)?$"
@@ -170,18 +176,24 @@ def quote_name(column: str) -> str:
     return '"' + column.replace('"', '""') + '"'
 
 
-def _cell(column: str | None) -> str:
-    """SQL for a cell as text; null if it is empty."""
-    return "NULL::VARCHAR" if column is None else f"nullif(trim({quote_name(column)}::VARCHAR), '')"
+def _cell(column: str | None, entry: EventMapping) -> str:
+    """SQL for a cell as text; null if it is empty, or `missing` says that it is."""
+    if column is None:
+        return "NULL::VARCHAR"
+    text = f"trim({quote_name(column)}::VARCHAR)"
+    if not entry.missing:
+        return f"nullif({text}, '')"
+    empty = ", ".join(f"'{escape_quotes(mark)}'" for mark in ("", *entry.missing))
+    return f"CASE WHEN {text} NOT IN ({empty}) THEN {text} END"
 
 
-def _template(template: str | None) -> str:
+def _template(template: str | None, entry: EventMapping) -> str:
     """SQL for a template with the row's cells; null if one of them is empty."""
     if template is None:
         return "NULL::VARCHAR"
     parts = FIELD.split(template)
     pieces = [
-        _cell(part) if index % 2 else f"'{escape_quotes(part)}'"
+        _cell(part, entry) if index % 2 else f"'{escape_quotes(part)}'"
         for index, part in enumerate(parts)
         if part
     ]

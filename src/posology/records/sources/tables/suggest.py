@@ -113,6 +113,10 @@ def dialect_lines(dialect: Dialect, columns: Sequence[Column]) -> Iterator[str]:
         yield f"encoding = {quoted(dialect.encoding)}"
     if any(column.decimal == "," for column in columns):
         yield 'decimal = ","'
+    marks = sorted({mark for column in columns for mark in column.missing})
+    if marks:
+        listed = ", ".join(quoted(mark) for mark in marks)
+        yield f"missing = [{listed}]  # CHECK: such cells are read as empty, in every column"
 
 
 def number_lines(column: Column) -> Iterator[str]:
