@@ -7,9 +7,9 @@ import pytest
 
 from posology.cohorts.build import build_cohort
 from posology.domain.cohort import OUTCOME, TRAIN, Cohort
-from posology.domain.study import PredictionTarget
+from posology.domain.study import PredictionTarget, Study
 from tests.builders.followed_worlds import draw_patients, followed_cohort
-from tests.builders.two_drug_records import event_table, study
+from tests.builders.two_drug_records import TEXT, event_table, study
 
 RISK = 'kind = "does_not_occur"\ncodes = ["EVENT"]\nunit = ""\nwithin_days = 365\n'
 DIAGNOSIS = '[[diagnosis]]\nname = "event"\ncodes = ["EVENT"]\nwithin_days = 365\n'
@@ -132,7 +132,7 @@ def weighted_mean(value: np.ndarray, weight: np.ndarray | None, rows: np.ndarray
     return float(np.average(np.nan_to_num(value[rows].astype(float)), weights=weight[rows]))
 
 
-def five_years(size: int, seed: int) -> Cohort:
+def five_years(size: int, seed: int, of: Study) -> Cohort:
     """A review every half-year for five years, then the records end; some leave before.
 
     A tenth has the event in any year: neither more nor less towards the end.
@@ -148,21 +148,29 @@ def five_years(size: int, seed: int) -> Cohort:
         rows += [(person + 1, float(leave[person]), "OBSERVATION_PERIOD//END", None)]
         at = np.cumsum(rng.exponential(365 / -np.log(0.9), 12))
         rows += [(person + 1, float(d), "EVENT", None) for d in at if d < leave[person]]
-    return build_cohort(event_table(*rows), replace(study(), diagnosis=(TARGET,)))
+    return build_cohort(event_table(*rows), of)
 
 
 TARGET = PredictionTarget("event", ("EVENT",), 365.0)
 
 
-def test_events_in_a_last_year_that_cannot_be_followed_count_for_nothing() -> None:
+@pytest.mark.parametrize("is_outcome", [False, True])
+def test_events_in_a_last_year_that_cannot_be_followed_count_for_nothing(is_outcome: bool) -> None:
     """Of the last year only events are known: their weights are 0, so that lateness tells nothing.
 
     Before, the weighted risk of the last year was 1 where it is 0.1, and trees learned lateness.
     """
-    cohort = five_years(1_500, 1)
-    assert cohort.diagnosis is not None
-    assert cohort.diagnosis_weight is not None
-    event, weight = cohort.diagnosis[:, 0], cohort.diagnosis_weight[:, 0]
+    if is_outcome:
+        start, stop = TEXT.index("[outcome]"), TEXT.index("[reward]")
+        of = study((TEXT[start:stop], f"[outcome]\n{RISK}\n"))
+        cohort = five_years(1_500, 1, of)
+        event, weight = 1 - cohort.effective, cohort.censoring_weight
+    else:
+        cohort = five_years(1_500, 1, replace(study(), diagnosis=(TARGET,)))
+        assert cohort.diagnosis is not None
+        assert cohort.diagnosis_weight is not None
+        event, weight = cohort.diagnosis[:, 0], cohort.diagnosis_weight[:, 0]
+    assert weight is not None
     first = np.full(len(cohort.history.subject_id), np.inf)
     np.minimum.at(first, cohort.subject, cohort.time)
     since = cohort.time - first[cohort.subject]

@@ -56,12 +56,15 @@ def weigh_observed(decisions: DecisionTable, study: Study) -> ObservedWeights:
     is_numeric = study.outcome.kind in ("value_in_range", "change")
     if is_numeric and (decisions.resolved_by[predictors.is_train] == WINDOW_END).any():
         measured = _measured(settled, predictors, study.outcome.from_days)
-    outcome = _weights(settled, decisions.outcome_observed, predictors, measured)
+    # A number may be known from this day on, the absence of an event at the window's end only.
+    least = study.outcome.from_days if is_numeric else study.outcome.within_days
+    outcome = _weights(settled, decisions.outcome_observed, predictors, least, measured)
     if study.reward.costs:
         known = ~np.isnan(decisions.reward)
-        reward = _weights(_reward_settled(decisions), known, predictors, measured)
+        least = max(least, *(cost.within_days for cost in study.reward.costs))
+        reward = _weights(_reward_settled(decisions), known, predictors, least, measured)
     columns = [
-        _event_weights(
+        _weights(
             (decisions.diagnosis_days[:, c], decisions.diagnosis_resolved_by[:, c]),
             ~np.isnan(decisions.diagnosis[:, c]),
             predictors,
@@ -95,31 +98,25 @@ def _weights(
     settled: _Settled,
     observed: Bool[np.ndarray, " decision"],
     predictors: _Predictors,
+    least_days: float,
     measured: Float64[np.ndarray, " decision"] | float = 1.0,
 ) -> Float32[np.ndarray, " decision"] | None:
-    """The weights of one outcome. measured: factor of each for numbers that were not measured."""
-    if observed.all():
-        return None
-    days, by = settled[0].astype(np.float64), settled[1]
-    staying = _probability_free(days, by == CENSORED, predictors)
-    weight = observed * measured / np.maximum(staying, _LEAST)
-    return np.minimum(weight, _limit(weight, observed, predictors)).astype(np.float32)
+    """The weights of one outcome.
 
+    An event is known as soon as it occurs, its absence only at the window's end. Where hardly
+    anybody is followed to the end (a patient's last year, where records cover five), nearly all
+    that is known are events. A model that sees how long a patient has been observed would learn
+    that, and not the risk. So the time scale of leaving is days since the first decision, which
+    each decision enters late (left truncation); and a decision has weight 0, whatever was seen,
+    where one that is followed so long would have a truncated weight: the end is out of its reach
+    (Crump et al. 2009, doi:10.1093/biomet/asn055, on such overlap).
 
-def _event_weights(
-    settled: _Settled,
-    observed: Bool[np.ndarray, " decision"],
-    predictors: _Predictors,
-    within_days: float,
-) -> Float32[np.ndarray, " decision"] | None:
-    """The weights of an event that is known as soon as it occurs, its absence only at the end.
-
-    Where hardly anybody is followed to the end (a patient's last year, where records cover five),
-    nearly all that is known are events. A model that sees how long a patient has been observed
-    would learn that, and not the risk. So the time scale of leaving is days since the first
-    decision, which each decision enters late (left truncation); and a decision has weight 0,
-    whatever was seen, where one that is followed to the end would have a truncated weight: the end
-    is out of its reach (Crump et al. 2009, doi:10.1093/biomet/asn055, on such overlap).
+    Args:
+        settled: when the outcome was settled, and by what.
+        observed: whether it is known.
+        predictors: of leaving.
+        least_days: days from a decision after which a good and a bad outcome can both be known.
+        measured: factor of each for numbers that were not measured.
     """
     if observed.all():
         return None
@@ -134,12 +131,14 @@ def _event_weights(
         _RIDGE,
         entry[rows],
     )
-    staying, to_end = (
-        survival_before(model, entry + until, option, X, entry) for until in (days, within_days)
+    staying, to_least = (
+        survival_before(model, entry + until, option, X, entry) for until in (days, least_days)
     )
-    weight = observed / np.maximum(staying, _LEAST)
-    limit = _limit(weight, observed, predictors)
-    weight[1 / np.maximum(to_end, _LEAST) > limit * (1 + _ROUNDING)] = 0.0
+    followed = observed / np.maximum(staying, _LEAST)
+    limit = _limit(followed, observed, predictors)
+    weight = followed * measured
+    weight = np.minimum(weight, _limit(weight, observed, predictors))
+    weight[1 / np.maximum(to_least, _LEAST) > limit * (1 + _ROUNDING)] = 0.0
     return weight.astype(np.float32)
 
 
