@@ -8,6 +8,8 @@ import pytest
 from posology.cohorts.build import build_cohort
 from posology.domain.cohort import OUTCOME, TRAIN, Cohort
 from posology.domain.study import PredictionTarget, Study
+from posology.errors import UserError
+from posology.workflows.fitting.known_outcomes import check_known_outcomes
 from tests.builders.followed_worlds import draw_patients, followed_cohort
 from tests.builders.two_drug_records import TEXT, event_table, study
 
@@ -149,6 +151,26 @@ def five_years(size: int, seed: int, of: Study) -> Cohort:
         at = np.cumsum(rng.exponential(365 / -np.log(0.9), 12))
         rows += [(person + 1, float(d), "EVENT", None) for d in at if d < leave[person]]
     return build_cohort(event_table(*rows), of)
+
+
+def test_a_window_that_hardly_anybody_reaches_is_warned_of() -> None:
+    """A window of four years and a half: only the first decisions could be followed to its end."""
+    long = replace(TARGET, within_days=1_640.0)
+    cohort = five_years(300, 2, replace(study(), diagnosis=(long,)))
+    (warning,) = [text for text in cohort.warnings if text.startswith("event: ")]
+    assert (
+        "count for nothing. So late in the records hardly anybody was followed for 1640" in warning
+    )
+    assert "shorten `within_days`" in warning
+    short = five_years(300, 2, replace(study(), diagnosis=(replace(TARGET, within_days=30.0),)))
+    assert not [text for text in short.warnings if "count for nothing" in text]
+
+
+def test_nothing_is_learned_where_nobody_reaches_the_end() -> None:
+    start, stop = TEXT.index("[outcome]"), TEXT.index("[reward]")
+    of = study((TEXT[start:stop], f"[outcome]\n{RISK.replace('365', '2000')}\n"))
+    with pytest.raises(UserError, match=r"too short for \[outcome\] within_days = 2000\."):
+        check_known_outcomes(five_years(100, 3, of))
 
 
 TARGET = PredictionTarget("event", ("EVENT",), 365.0)

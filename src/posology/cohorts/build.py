@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from posology.cohorts.censoring_weights import weigh_observed
+from posology.cohorts.decisions.censoring_weights import weigh_observed
 from posology.cohorts.decisions.decision_table import DecisionTable, extract_decisions
 from posology.cohorts.decisions.flow_diagram import study_warnings
 from posology.cohorts.embedding_components import fit_reductions, reduce_embeddings

@@ -62,7 +62,8 @@ class Cohort:
     days_followed: Float32[np.ndarray, " decision"] | None = None
     """Days from time zero to the end of follow-up, by death or censoring."""
     censoring_weight: Float32[np.ndarray, " decision"] | None = None
-    """Inverse probability of observing the outcome, Delta / G(T-); 0 if it is unobserved. None if
+    """Inverse probability of observing the outcome, Delta / G(T-); 0 if it is unobserved, and where
+    the window's end was out of reach, so that only what came early could become known. None if
     every outcome is observed."""
     resolved_days: Float32[np.ndarray, " decision"] | None = None
     """Days from time zero to the first of outcome, `unless`, competing event and the window's end;

@@ -32,6 +32,7 @@ from posology.nn.network import Network
 from posology.workflows.advice.evidence import MAX_DECISIONS
 from posology.workflows.effect_content import has_trajectories
 from posology.workflows.fitting.kept_evidence import count_patients, measure_kept_evidence
+from posology.workflows.fitting.known_outcomes import check_known_outcomes
 from posology.workflows.fitting.learned_options import describe_unlearned, mark_unlearned
 from posology.workflows.fitting.stack import EVIDENCE as STACK_EVIDENCE
 from posology.workflows.fitting.stack import StackEvidence, describe_stack, stack_around, stack_rows
@@ -150,6 +151,7 @@ def fit(
     train, validation = _learned_from(marked)
     measured: dict[str, Any] = {"seed": seed, **count_patients(cohort)}
     _check_images(cohort, method)
+    check_known_outcomes(cohort)
     is_default = settings == NetworkSettings() and cohort.history.images is None
     if method in (NETWORK, STACK) and is_default:
         choice = choose_method(train, validation, seed)

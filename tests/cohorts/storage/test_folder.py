@@ -125,7 +125,6 @@ def test_censoring_weights_restore_the_uncensored_mean(built: Cohort) -> None:
     assert built.censoring_weight is not None
     assert (built.censoring_weight[~built.outcome_observed] == 0).all()
     known = built.censoring_weight[built.outcome_observed]
-    print("SHARE", (known == 0).mean(), len(known), known.max())
     assert 0 < (known == 0).mean() < 0.05, "only what lies at the end of the longest records"
     learns = built.split == TRAIN
     assert abs(built.censoring_weight[learns].mean() - 1) < 0.05, "each stands for those lost too"

@@ -4,6 +4,7 @@ from dataclasses import asdict
 
 import numpy as np
 
+from posology.cohorts.decisions.censoring_weights import reach_warnings
 from posology.cohorts.decisions.coverage import no_hours_warnings
 from posology.cohorts.decisions.decision_table import DecisionTable, PatientFlow
 from posology.cohorts.decisions.earlier_use import earlier_use_warnings
@@ -91,6 +92,7 @@ def study_warnings(
         *earlier_use_warnings(study, flow.earlier_use, len(decisions)),
         *no_hours_warnings(flow.coverage, study),
         *calendar_warnings(study, decisions),
+        *reach_warnings(study, decisions),
         *safety_warnings(study, decisions),
         *leak_warnings(find_leaks(flow.step_codes, decisions.treatment, study)),
         *([_IMAGES] if study.profile.images else []),

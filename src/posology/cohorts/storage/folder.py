@@ -22,7 +22,7 @@ from posology.cohorts.decisions.decision_table import (
     extract_decisions,
     merge_flows,
 )
-from posology.cohorts.decisions.flow_diagram import study_warnings, summarize_flow
+from posology.cohorts.decisions.flow_diagram import summarize_flow
 from posology.cohorts.encode import (
     CodeStatistics,
     fit_profile,
@@ -290,9 +290,8 @@ def _write_columns(
         column = getattr(cohort, name)
         if column is not None:
             writer.append(name, column)
-    warnings = study_warnings(study, decided, flow, codes)
     summary = summarize_flow(study, decided, flow, codes) | findings
-    writer.close(study, profile, summary, warnings)
+    writer.close(study, profile, summary, tuple(summary["warnings"]))
 
 
 def _check_distinct(subjects: list[np.ndarray], events: Path) -> None:

@@ -17,6 +17,8 @@ _RIDGE, _MAX_STEPS, _MAX_DECISIONS = 1e-3, 25, 200_000
 _LEAST, _TRUNCATE = 0.01, 0.99
 """Smallest probability of staying, and the quantile of the training weights at which weights are
 truncated (Cole and Hernan 2008, doi:10.1093/aje/kwn164)."""
+_MUCH = 0.05
+"""Share of the known that counts for nothing, from which on it is a warning. Our choice."""
 _ROUNDING = 1e-6
 """Of weights, relative: those with the largest one are not beyond it."""
 
@@ -79,6 +81,33 @@ def weigh_observed(decisions: DecisionTable, study: Study) -> ObservedWeights:
         reward,
         np.stack(filled, axis=1) if any(c is not None for c in columns) else None,
     )
+
+
+def reach_warnings(study: Study, decisions: DecisionTable) -> tuple[str, ...]:
+    """A warning of the outcome and each diagnosis of which much that is known counts for nothing.
+
+    Such decisions have weight 0: the end of their window is out of reach.
+    """
+    weights = weigh_observed(decisions, study)
+    by, known = decisions.resolved_by, decisions.outcome_observed
+    found = [("the outcome", known, by, weights.outcome, study.outcome)]
+    for c, target in enumerate(study.diagnosis):
+        column = None if weights.diagnosis is None else weights.diagnosis[:, c]
+        known, by = ~np.isnan(decisions.diagnosis[:, c]), decisions.diagnosis_resolved_by[:, c]
+        found.append((target.name, known, by, column, target))
+    texts = []
+    for name, known, by, weight, target in found:
+        # Of options of which nobody is followed to the end, follow_up_rule.py warns.
+        ends = np.isin(decisions.treatment, np.unique(decisions.treatment[by == WINDOW_END]))
+        lost = 0 if weight is None else int((known & ends & (weight == 0)).sum())
+        if lost > _MUCH * known.sum():
+            texts.append(
+                f"{name}: {lost:,} of the {known.sum():,} decisions of which it is known count for "
+                "nothing. So late in the records hardly anybody was followed for "
+                f"{target.within_days:g} days, and only what happened early is known. "
+                "Ingest longer records, or shorten `within_days`."
+            )
+    return tuple(texts)
 
 
 _Settled = tuple[Float32[np.ndarray, " decision"], Int8[np.ndarray, " decision"]]
