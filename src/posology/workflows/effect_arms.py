@@ -65,7 +65,7 @@ def describe_raw_data(
         number=None if number is None else by_arm(measured, number),
         curves=_curves(cohort, rows, treatment, (options, comparator)) if is_time else None,
         harms={
-            target.name: by_arm(target.name, cohort.diagnosis[rows, at].astype(np.float64))
+            target.name: by_arm(target.name, _diagnosed(cohort, rows, at))
             for at, target in enumerate(cohort.study.diagnosis)
             if cohort.diagnosis is not None
         },
@@ -73,10 +73,22 @@ def describe_raw_data(
 
 
 def _good_outcome(cohort: Cohort, rows: np.ndarray) -> _Column:
-    """1 where the outcome was good, 0 where not, NaN where it is unknown."""
+    """1 where the outcome was good, 0 where not, NaN where it is unknown or counts for nothing."""
     good = cohort.effective[rows].astype(np.float64)
     good[~cohort.outcome_observed[rows]] = np.nan
-    return good
+    return _in_reach(good, cohort.censoring_weight, rows)
+
+
+def _diagnosed(cohort: Cohort, rows: np.ndarray, at: int) -> _Column:
+    """1 where the diagnosis was made, 0 where not, NaN where unknown or counting for nothing."""
+    assert cohort.diagnosis is not None
+    weight = None if cohort.diagnosis_weight is None else cohort.diagnosis_weight[:, at]
+    return _in_reach(cohort.diagnosis[rows, at].astype(np.float64), weight, rows)
+
+
+def _in_reach(known: _Column, weight: np.ndarray | None, rows: np.ndarray) -> _Column:
+    """NaN where only events could become known (weight 0): their share would be 100 %."""
+    return known if weight is None else np.where(weight[rows] > 0, known, np.nan)
 
 
 def _measured_number(cohort: Cohort, rows: np.ndarray) -> _Column | None:
@@ -131,12 +143,21 @@ def describe_flow(
         people = f" of {overlap.included.patients:,} patients"
     unknown = overlap.included.decisions - known
     corrected = f"; outcome unknown, corrected for: {unknown:,}" if unknown else ""
-    text = f"{counted}{people} in the analysis; outcome known: {known:,}{corrected}"
+    late = _too_late(cohort, trial.row[kept])
+    apart = f" ({late:,} of them too late in the records for raw shares)" if late else ""
+    text = f"{counted}{people} in the analysis; outcome known: {known:,}{apart}{corrected}"
     steps.append(FlowStep(text, f"{overlap.included.decisions:,}"))
     for k, option in enumerate(overlap.options):
         given = int((trial.trial.treatment[kept] == k).sum())
         steps.append(FlowStep(f"given {option.name}", f"{given:,}", True))
     return tuple(steps)
+
+
+def _too_late(cohort: Cohort, rows: np.ndarray) -> int:
+    """How many known outcomes count for nothing, since only events could become known."""
+    if cohort.censoring_weight is None:
+        return 0
+    return int((cohort.outcome_observed & (cohort.censoring_weight == 0))[rows].sum())
 
 
 def _from_records(records: Mapping[str, Any]) -> list[FlowStep]:
