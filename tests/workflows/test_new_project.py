@@ -77,6 +77,29 @@ def test_a_table_of_a_german_hospital_is_understood(tmp_path) -> None:
     assert 'missing = ["NA", "unbekannt"]' in project.files["mapping.toml"]
 
 
+def test_what_is_no_treatment_and_no_outcome_is_not_taken_for_one(tmp_path) -> None:
+    """As in the table of 130 US hospitals, where the guesses were race and an earlier result."""
+    rows = [
+        f"{900 + i},{i},{'AB'[i % 2]},{i % 3},{i % 5},{'xy'[i % 2]},{i % 2},{'pq'[i % 2]}"
+        for i in range(20)
+    ]
+    header = (
+        "encounter_id,patient_nbr,race,prior_stroke,time_in_hospital,A1Cresult,readmitted,payer"
+    )
+    text = "\n".join([header, *rows]) + "\n"
+    with pytest.raises(UserError, match=r"no column looks like a treatment .* with --treatment"):
+        plan(tmp_path, text)
+    project = plan(tmp_path, text, treatments=("race",))
+    roles = project.roles
+    assert roles is not None
+    assert (roles.subject, roles.outcome, roles.goal, roles.time) == (
+        *("patient_nbr", "readmitted", "0"),
+        None,
+    )
+    assert [c.name for c in roles.covariates] == ["prior_stroke", "time_in_hospital", "payer"]
+    assert '"encounter_id" is not read: it looks like the number' in project.files["mapping.toml"]
+
+
 def test_numbers_need_a_goal_and_a_unit_only_where_there_is_one(tmp_path) -> None:
     rows = [f"{i},2020-03-01,{'ab'[i % 2]},{i},{100 + i}" for i in range(20)]
     text = "\n".join(["pid,start_date,drug,age,score_after", *rows]) + "\n"

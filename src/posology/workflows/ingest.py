@@ -126,7 +126,9 @@ class IngestResult:
         lines += [f"{name}: {rows:,} rows" for name, rows in [*c.sources.items()][:SOURCES_SHOWN]]
         if len(c.sources) > SOURCES_SHOWN:
             more = sum([*c.sources.values()][SOURCES_SHOWN:])
-            lines.append(f"and {len(c.sources) - SOURCES_SHOWN:,} more sources: {more:,} rows")
+            others = len(c.sources) - SOURCES_SHOWN
+            sources = "source" if others == 1 else "sources"
+            lines.append(f"and {others:,} more {sources}: {more:,} rows")
         lines += [f"{name}: ingested before, skipped" for name in c.skipped]
         if not c.sources:
             return "\n".join([*lines, f"{self.folder} is unchanged"])

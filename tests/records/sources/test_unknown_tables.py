@@ -70,7 +70,7 @@ def test_a_mapping_of_100_columns_is_suggested_corrected_and_read(tmp_path: Path
         'code = "CONDITION//ICD10//{Rozpoznanie}"',
         'code = "DRUG//ATC//{Lek}"',
         'code = "OBSERVATION//LOCAL//palenie//{Palenie}"',
-        '# "Uwagi" looks like a free text: not read',
+        '# "Uwagi" looks like free text: not read',
         '# "Pusta" is empty: not read',
     ):
         assert line in text.splitlines(), line
@@ -203,6 +203,10 @@ def test_months_of_every_language_and_spelling_are_numbers() -> None:
     ("name", "cells", "kind", "detail"),
     [
         ("MRN", ["1", "2"], "subject", None),
+        ("patient_nbr", ["1", "2"], "subject", None),
+        ("Patienten-ID", ["1", "2"], "subject", None),
+        ("Fallnummer", ["1", "2"], "subject", None),
+        ("Notfall", ["1", "0"], "category", None),
         ("age", ["64", "65"], "number", None),
         ("visit date", ["02/13/2020"], "date", ("%m/%d/%Y",)),
         ("visit date", ["02/03/2020"], "date", ("%d/%m/%Y",)),

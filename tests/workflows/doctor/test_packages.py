@@ -8,6 +8,7 @@ import pytest
 
 from posology.workflows.doctor.check import GOOD, NOTE, PROBLEM
 from posology.workflows.doctor.packages import USES, check_packages
+from posology.workflows.doctor.sizes import check_sizes
 
 REQUIRES = [
     "numpy>=1.26,<3",
@@ -66,3 +67,17 @@ def test_nothing_is_wrong_where_all_is_installed(declared) -> None:
 def test_every_extra_says_what_it_is_for() -> None:
     project = tomllib.loads((Path(__file__).parents[3] / "pyproject.toml").read_text())
     assert set(USES) == set(project["project"]["optional-dependencies"])
+
+
+def test_sizes_are_those_of_the_files(tmp_path, monkeypatch) -> None:
+    for name, size in (("small", 2**20), ("large", 5 * 2**20)):
+        info = tmp_path / f"{name}-1.0.dist-info"
+        info.mkdir()
+        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
+        (tmp_path / f"{name}.pyc").write_bytes(bytes(2**20))
+        (info / "RECORD").write_text(f"{name}.py,sha256=x,{size}\n{name}.pyc,,\ngone.pyc,,\n")
+    found = list(metadata.distributions(path=[str(tmp_path)]))
+    monkeypatch.setattr(metadata, "distributions", lambda: found)
+    assert check_sizes().finding == (
+        "2 packages are installed here, 8 MB; the largest: large 6, small 2."
+    )

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from packaging.requirements import Requirement
 
 from posology.workflows.doctor.check import GOOD, NOTE, PROBLEM, Check
+from posology.workflows.doctor.sizes import check_sizes
 
 USES = {
     "simulators": "simulators as Gymnasium environments",
@@ -23,10 +24,13 @@ USES = {
     "econml": "EconML's learners to compare with",
 }
 """What each extra is for. An extra without an entry is listed by its name."""
+_INSTALL = {"trials": "pip install --no-deps lifelines causallib"}
+"""How to install an extra otherwise: only the data of these two are read, and what they depend on
+would replace pandas by an older one."""
 
 
 def check_packages() -> Iterator[Check]:
-    """Every required package, then every extra."""
+    """Every required package, the size of all, then every extra."""
     requirements = [Requirement(text) for text in metadata.requires("posology") or ()]
     required = [
         one for one in requirements if one.marker is None or one.marker.evaluate({"extra": ""})
@@ -39,6 +43,7 @@ def check_packages() -> Iterator[Check]:
         )
     else:
         yield Check("packages", GOOD, f"All {len(required)} required packages are installed.")
+    yield check_sizes()
     named = metadata.metadata("posology").get_all("Provides-Extra") or []
     for extra in sorted(named, key=lambda name: (*USES, name).index(name)):
         yield _check_extra(extra, [one for one in requirements if _belongs_to(one, extra)])
@@ -55,6 +60,7 @@ def _belongs_to(requirement: Requirement, extra: str) -> bool:
 
 def _check_extra(extra: str, requirements: list[Requirement]) -> Check:
     use = USES.get(extra, "")
+    install = _INSTALL.get(extra, f'pip install "posology[{extra}]"')
     wrong = [problem for one in requirements if (problem := _missing(one))]
     if not wrong:
         return Check("extras", GOOD, f"{extra}: installed ({use}).")
@@ -62,7 +68,7 @@ def _check_extra(extra: str, requirements: list[Requirement]) -> Check:
         "extras",
         NOTE,
         f"{extra}: not installed ({use}). Missing: {', '.join(wrong)}.",
-        f'For that: pip install "posology[{extra}]".',
+        f"For that: {install}.",
     )
 
 

@@ -5,7 +5,13 @@ from glob import escape
 
 from posology.records.sources.tables.column_kinds import Column
 from posology.records.sources.tables.mapping import ROW
-from posology.records.sources.tables.suggest import dialect_lines, number_lines, quoted, time_lines
+from posology.records.sources.tables.suggest import (
+    NOT_READ,
+    dialect_lines,
+    number_lines,
+    quoted,
+    time_lines,
+)
 from posology.workflows.new.roles import Roles
 from posology.workflows.new.table import Table
 
@@ -58,8 +64,8 @@ def write_mapping(table: Table, roles: Roles, file: str) -> str:
 
 def _reason(table: Table, name: str) -> str:
     kind = table.column(name, "column").kind
-    if kind in ("text", "empty"):
-        return "looks like free text" if kind == "text" else "is empty"
+    if kind in NOT_READ:
+        return NOT_READ[kind]
     return "has the same value everywhere" if len(table.values(name)) == 1 else _LATE
 
 

@@ -16,16 +16,17 @@ TREATMENT = re.compile(
 )
 OUTCOME = re.compile(
     r"outcome|result|after|follow|respon|success|final|_end$|died|death|relaps|recur|cured"
-    r"|event|remission|improv|^status|(vital|survival|disease|cancer)_?status"
+    r"|event|remission|improv|readmi|^status|(vital|survival|disease|cancer)_?status"
     r"|ergebnis|endpunkt|nachbeob|nachsorge|verlauf|ansprech|heilung|geheilt|verstorben|gestorben"
-    r"|^tod|todes|uberleb|ruckfall|rezidiv|progress|komplikation|entlass|ereignis"
+    r"|^tod|todes|uberleb|ruckfall|rezidiv|progress|komplikation|entlass|ereignis|wiederaufn"
     r"|wynik|zgon|nawrot"
 )
 MEASURED = re.compile(
     r"outcome|result|measured|after|follow|last|end|until|ergebnis|kontroll|nachsorge|letzte|wynik"
 )
 TIME = re.compile(
-    r"^(time|days|futime|survival|follow_?up)(_|$)|_days$|^t_?to_?"
+    r"^(time|days|futime|survival|follow_?up)$|_days$|^t_?to_?"
+    r"|^(time|days|survival|follow_?up)_(to|until|time|days|weeks|months|years)"
     r"|^tage|_tage$|nachbeobacht|beobachtungs|uberlebenszeit|^dni|_dni$"
 )
 DOSE = re.compile(r"dose|dosage|_mg(_|$)|dawka|dosis")
@@ -33,7 +34,10 @@ BAD = re.compile(
     r"died|death|dead|relaps|recur|bleed|adverse|readmi|toxic|fail|event|stroke"
     r"|^status|(vital|survival|disease|cancer)_?status"
     r"|verstorben|gestorben|^tod|todes|ruckfall|rezidiv|progress|blutung|komplikation|ereignis"
-    r"|zgon|nawrot"
+    r"|wiederaufn|zgon|nawrot"
+)
+PAST = re.compile(
+    r"(^|_)(prior|previous|history|hx|baseline|pre|before|vorher|vor)(_|$)|anamnes|vorerkrank"
 )
 """Words in plain names of columns (English, German, Polish). Our choice; what they decide is
 marked in the files."""
@@ -145,11 +149,11 @@ def _is_few(table: Table, column: Column) -> bool:
 
 
 def _guess_treatment(table: Table, subject: str | None) -> str | None:
-    """A column of few values: the first named like a treatment, else the first of categories."""
+    """A column of few values: the first named like a treatment, else the only one of categories."""
     few = [c for c in table.columns if c.name != subject and _is_few(table, c)]
     named = [c for c in few if TREATMENT.search(plain_name(c.name)) and c.kind != "date"]
-    others = [c for c in few if c.kind == "category" and not OUTCOME.search(plain_name(c.name))]
-    return next((c.name for c in [*named, *others]), None)
+    others = [c for c in few if c.kind == "category" and not _is_outcome(c)]
+    return next((c.name for c in [*named, *(others if len(others) == 1 else [])]), None)
 
 
 def _choose_dose(table: Table, request: Request, treatment: str, pick: _Pick) -> str | None:
@@ -190,8 +194,16 @@ def _in_days(name: str) -> str:
 def _guess_outcome(table: Table, taken: set[str | None]) -> str | None:
     able = [c for c in table.columns if c.name not in taken and c.kind in ("number", "category")]
     able = [c for c in able if len(table.values(c.name)) > 1]
-    named = [c for c in able if OUTCOME.search(plain_name(c.name))]
-    return next((c.name for c in [*named, *reversed(able)]), None)
+    named = [c for c in able if _is_outcome(c)]
+    clear = [c for c in named if re.search("outcome|endp", c.name.lower())]
+    bad = [c for c in named if BAD.search(plain_name(c.name))]
+    return next((c.name for c in [*clear, *bad, *named, *reversed(able)]), None)
+
+
+def _is_outcome(column: Column) -> bool:
+    """Whether the name is that of something later."""
+    plain = plain_name(column.name)
+    return OUTCOME.search(plain) is not None and PAST.search(plain) is None
 
 
 def _outcome_kind(column: Column, table: Table) -> str:
@@ -265,7 +277,7 @@ def _others(table: Table, taken: set[str | None]) -> tuple[tuple[Column, ...], t
         if column.name in taken:
             continue
         plain = plain_name(column.name)
-        is_late = OUTCOME.search(plain) is not None or TIME.search(plain) is not None
+        is_late = _is_outcome(column) or TIME.search(plain) is not None
         able = column.kind in ("number", "category", "sex", "code", "birth")
         if able and not is_late and len(table.values(column.name)) > 1:
             covariates.append(column)

@@ -10,8 +10,13 @@ from posology.records.pipeline.units import DIMENSIONS, load_codebook
 from posology.records.sources.tables.months import guess_language, month_numbers, numeric_format
 
 SUBJECT = re.compile(
-    r"(^|_)(patient|pat|subject|person|pid|mrn|pacjent|pacjenta|chory|case|record|participant)"
-    r"(_?(id|nr|no|number|numer|num))?$|^(id|nr|lp|pesel)$"
+    r"(^|_)(patient|patienten|pat|subject|subj|usubj|person|pid|mrn|pacjent|pacjenta|chory|case"
+    r"|fall|record|participant)(_?(id|ids|nr|no|number|nummer|numer|num|nbr|identifier|kennung))?$"
+    r"|^(id|nr|lp|pesel|pseudonym)$"
+)
+RECORD = re.compile(
+    r"(^|_)(encounter|visit|stay|hadm|icustay|admission|sample|order|aufenthalt|probe|auftrag)"
+    r"_?(id|nr|no|number|nummer|nbr|num|key)$"
 )
 BIRTH = re.compile(r"birth|^dob$|urodz|geburt|^geb")
 DEATH = re.compile(r"death|deceased|^dod$|zgon|todes|^tod$|verstorben")
@@ -54,7 +59,8 @@ class Column:
 
     name: str
     kind: str
-    """subject, birth, death, sex, date, number, category, code, text or empty."""
+    """subject, record (the number of a visit or order), birth, death, sex, date, number, category,
+    code, text or empty."""
     formats: tuple[str, ...] = ()
     """Of dates, formats for strptime; none for ISO 8601."""
     months: str | None = None
@@ -98,6 +104,8 @@ def _describe(name: str, filled: Sequence[str]) -> Column:
         return Column(name, "sex")
     if SUBJECT.search(plain):
         return Column(name, "subject")
+    if RECORD.search(plain) and len(set(filled)) == len(filled) > FEW:
+        return Column(name, "record")
     for system, pattern in CODES.items():
         if all(pattern.fullmatch(cell.upper()) for cell in filled):
             return Column(name, "code", system=system)

@@ -27,6 +27,13 @@ from posology.records.sources.tables.mapping import ROW
 SAMPLE_ROWS = 1_000
 """Rows from which columns are described (our choice)."""
 
+NOT_READ = {
+    "text": "looks like free text",
+    "empty": "is empty",
+    "record": "looks like the number of a visit or an order",
+}
+"""Why columns of these kinds become no events."""
+
 
 def suggest_mapping(path: Path) -> str:
     """A mapping file (TOML) for a table: types, units, dates and likely codes of its columns."""
@@ -148,9 +155,8 @@ def _event_lines(column: Column, columns: Sequence[Column], time: Column | None)
     if "{" in name or "}" in name or "//" in name:
         yield f"# {quoted(name)}: rename the column; templates use braces, codes use //"
         return
-    if column.kind in ("text", "empty"):
-        reason = "is empty" if column.kind == "empty" else "looks like a free text"
-        yield f"# {quoted(name)} {reason}: not read"
+    if column.kind in NOT_READ:
+        yield f"# {quoted(name)} {NOT_READ[column.kind]}: not read"
         return
     yield "[[event]]"
     part = _code_part(column, columns)
