@@ -388,3 +388,44 @@ def test_a_date_column_with_one_impossible_date_stays_one(
     assert "# CHECK: 1 cell is no date: rows with such a one are rejected." in mapping
     path.write_text("\n".join(["patient,visit,hb", *rows[:19]]))
     assert "no date" not in suggest_mapping(path)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "expected"),
+    [
+        (
+            "a.csv",
+            "Report of 2024;;\n;;\nid;day;x\n1;2024-01-01;5\n",
+            "2 of the 3 cells of its first",
+        ),
+        ("a.csv", "Report of 2024\nid;day;x\n1;2024-01-01;5\n", "looks like a title; delete"),
+        (
+            "a.xlsx",
+            "PK",
+            r"a.xlsx: is no table; give a file of .* \(save the sheet of a spreadsheet",
+        ),
+    ],
+)
+def test_what_stands_above_the_names_and_spreadsheets_are_named(
+    tmp_path: Path, name: str, content: str, expected: str
+) -> None:
+    (tmp_path / name).write_text(content)
+    with pytest.raises(RecordError, match=expected):
+        suggest_mapping(tmp_path / name)
+
+
+def test_a_separator_at_the_end_of_each_line_is_an_empty_column(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("id;day;x;\n1;2024-01-01;5;\n2;2024-01-02;6;\n")
+    text = suggest_mapping(tmp_path / "a.csv")
+    assert '# "column_4" is empty: not read' in text
+    events, rejected, _ = stage(tmp_path, text)
+    assert [event["numeric_value"] for event in events if event["numeric_value"]] == [5.0, 6.0]
+    assert rejected == []
+
+
+def test_a_table_in_place_of_a_mapping_is_named(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_bytes("Größe\n".encode("cp1252"))
+    with pytest.raises(
+        RecordError, match="is a table, and --table wants a mapping file; `posology"
+    ):
+        read_mapping(tmp_path / "a.csv")

@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 
 from posology.errors import RecordError
 from posology.records.io.engine import escape_quotes
+from posology.records.io.header import named_columns
 from posology.records.io.memory import reader_memory
 from posology.records.io.text_lines import (
     LINE_LIMIT,
@@ -59,7 +60,7 @@ def read_column_names(path: Path, delimiter: str | None = None) -> list[str]:
         raise RecordError(f"{path}: cannot be read: {error.strerror or error}") from error
     if not header:
         raise RecordError(f"{path}: is empty; a table begins with a row of column names")
-    return _checked_names(path, [name.strip() for name in header])
+    return _checked_names(path, named_columns(path, header))
 
 
 def _checked_names(path: Path, names: list[str]) -> list[str]:

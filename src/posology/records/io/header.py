@@ -2,6 +2,9 @@
 
 import re
 from collections.abc import Sequence
+from pathlib import Path
+
+from posology.errors import RecordError
 
 SHOWN = 20
 """Columns that an error lists (our choice)."""
@@ -37,3 +40,19 @@ def describe_columns(columns: Sequence[str]) -> str:
             "`posology ingest --suggest FILE` writes"
         )
     return text
+
+
+def named_columns(path: Path, header: Sequence[str]) -> list[str]:
+    """The names of a table's first line; a cell without one, such as after the last separator, is
+    named by its place.
+
+    RecordError if most are empty: then the line is a title above the names.
+    """
+    names = [name.strip() for name in header]
+    empty = names.count("")
+    if len(names) > 2 and 2 * empty > len(names):
+        raise RecordError(
+            f"{path}: {empty} of the {len(names)} cells of its first line are empty: it looks like "
+            "a title; delete the lines above the names of the columns"
+        )
+    return [name or f"column_{place}" for place, name in enumerate(names, start=1)]

@@ -9,7 +9,7 @@ from pathlib import Path
 from posology.errors import UserError
 from posology.records.sources.tables.column_kinds import Column, describe_column
 from posology.records.sources.tables.dialect import Dialect, find_dialect
-from posology.records.sources.tables.suggest import read_sample
+from posology.records.sources.tables.suggest import check_is_table, read_sample
 from posology.workflows.new.request import check_known
 
 ROWS = 100_000
@@ -61,6 +61,7 @@ def read_table(path: Path) -> Table:
     """The table of a file; RecordError if it cannot be read."""
     if path.is_dir():
         raise UserError(f"--path {path}: is a folder; --data csv needs one file, a row a patient.")
+    check_is_table(path)
     dialect = find_dialect(path)
     names, rows = read_sample(path, dialect, ROWS)
     for name in names:

@@ -127,6 +127,11 @@ class TableMapping:
 
 def read_mapping(path: Path) -> TableMapping:
     """The mapping file, checked, each event with its defaults; RecordError names event and key."""
+    if path.name.lower().endswith((".csv", ".csv.gz", ".tsv", ".tsv.gz", ".parquet", ".xlsx")):
+        raise RecordError(
+            f"{path}: is a table, and --table wants a mapping file; `posology ingest --suggest "
+            f"{path}` writes a first one"
+        )
     mapping = load_settings(path, TableMapping)
     parse_time_zone(mapping.time_zone)
     entries = tuple(_with_defaults(entry, mapping) for entry in mapping.event)

@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 
 from posology.errors import RecordError
 from posology.records.io.duckdb_tables import DUCKDB_EXTENSIONS, read_column_names
+from posology.records.io.header import named_columns
 from posology.records.io.text_lines import bounded_texts, decompressed
 from posology.records.sources.tables.column_kinds import (
     ENTRY,
@@ -37,8 +38,7 @@ NOT_READ = {
 
 def suggest_mapping(path: Path) -> str:
     """A mapping file (TOML) for a table: types, units, dates and likely codes of its columns."""
-    if not path.is_file() or not path.name.lower().endswith(DUCKDB_EXTENSIONS):
-        raise RecordError(f"{path}: is no table; give a file of {', '.join(DUCKDB_EXTENSIONS)}")
+    check_is_table(path)
     dialect = find_dialect(path)
     names, rows = read_sample(path, dialect)
     columns = [
@@ -59,6 +59,15 @@ def suggest_mapping(path: Path) -> str:
     return "\n".join(lines) + "\n"
 
 
+def check_is_table(path: Path) -> None:
+    """RecordError if the file is none, or its name is not that of a table."""
+    if not path.is_file() or not path.name.lower().endswith(DUCKDB_EXTENSIONS):
+        raise RecordError(
+            f"{path}: is no table; give a file of {', '.join(DUCKDB_EXTENSIONS)} (save the sheet "
+            "of a spreadsheet as CSV)"
+        )
+
+
 def read_sample(
     path: Path, dialect: Dialect, most: int = SAMPLE_ROWS
 ) -> tuple[list[str], list[list[str]]]:
@@ -72,12 +81,21 @@ def read_sample(
         text = io.TextIOWrapper(decompressed(raw), dialect.encoding, "replace", newline="")
         reader = csv.reader(bounded_texts(text), delimiter=dialect.delimiter)
         try:
-            names = [name.strip().removeprefix("\ufeff") for name in next(reader, [])]
+            header = [name.removeprefix("\ufeff") for name in next(reader, [])]
+            names = named_columns(path, header)
             rows = list(islice((row for row in reader if row), most))
         except (csv.Error, EOFError, zlib.error, BadGzipFile) as error:
             raise RecordError(f"{path}: the file is damaged ({error})") from error
     if not names or not rows:
         raise RecordError(f"{path}: has no rows below a row of column names")
+    is_single = len(names) == 1
+    if not any(len(row) == len(names) for row in rows) or (
+        is_single and any(all(mark in row[0] for row in rows) for mark in ";\t|,")
+    ):
+        raise RecordError(
+            f"{path}: its first line has not as many cells as the others: it looks like a title; "
+            "delete the lines above the names of the columns"
+        )
     if len(set(names)) < len(names):
         twice = next(name for name in names if names.count(name) > 1)
         raise RecordError(f"{path}: has the column {twice!r} twice; give each its own name")
