@@ -158,6 +158,24 @@ def test_a_missing_vocabulary_is_one_reason_however_many_concepts_want_it(tmp_pa
     assert str(error.value).count("\n  $.") == 1
 
 
+def test_a_vocabulary_without_the_concepts_is_refused(tmp_path) -> None:
+    """As in Synthea's OMOP folder, whose concept_ancestor has no rows: nothing would be below."""
+    body = definition(rule(criterion(1)))
+    body["ConceptSets"][1] = concept_set(1, "diabetes", "11", below=True)
+    concept = body["ConceptSets"][1]["expression"]["items"][0]["concept"]
+    cdm = tmp_path / "cdm"
+    cdm.mkdir()
+    (cdm / "concept.csv").write_text("concept_id,vocabulary_id,concept_code\n100,SNOMED,11\n")
+    pairs = "ancestor_concept_id,descendant_concept_id\n"
+    (cdm / "concept_ancestor.csv").write_text(pairs)
+    assert read_definition(write(tmp_path, body), cdm).criteria[0].codes
+    concept["STANDARD_CONCEPT"] = "S"
+    with pytest.raises(UserError, match=r"1 of 1 concepts, such as 100 \(diabetes\), are not in"):
+        read_definition(write(tmp_path, body), cdm)
+    (cdm / "concept_ancestor.csv").write_text(f"{pairs}100,100\n")
+    assert read_definition(write(tmp_path, body), cdm).criteria[0].codes
+
+
 def test_several_entries_of_a_patient_become_the_first_and_the_file_says_so(tmp_path) -> None:
     path = write(tmp_path, definition(ExpressionLimit={"Type": "All"}))
     text = "\n".join(decision_lines(read_definition(path)))

@@ -64,7 +64,7 @@ def _descendants(
 ) -> dict[int, list[str]]:
     """The codes below each concept that wants its descendants; refused once for all of them."""
     wanted = {
-        f"{path}.includeDescendants": int(item.get("concept", {}).get("CONCEPT_ID") or 0)
+        f"{path}.includeDescendants": item.get("concept", {})
         for place, entry in sets
         for path, item in _items(place, entry)
         if item.get("includeDescendants")
@@ -76,11 +76,30 @@ def _descendants(
         refuse(
             next(iter(wanted)),
             f"descendants{more} need the vocabulary's {vocabulary.missing}: put it beside the "
-            "tables of --path, or list the concepts in ATLAS (Included Concepts) and leave "
-            "descendants out",
+            "tables of --path (a folder, not a zip), or list the concepts in ATLAS (Included "
+            "Concepts) and leave descendants out",
         )
         return {}
-    return vocabulary.descendants(sorted(set(wanted.values())))
+    below = vocabulary.descendants(sorted({_number(concept) for concept in wanted.values()}))
+    # each standard concept and each class is a descendant of itself; others have none
+    absent = [
+        path
+        for path, concept in wanted.items()
+        if concept.get("STANDARD_CONCEPT") in ("S", "C") and _number(concept) not in below
+    ]
+    if absent:
+        concept = wanted[absent[0]]
+        refuse(
+            absent[0],
+            f"{len(absent)} of {len(wanted)} concepts, such as {_number(concept)} "
+            f"({concept.get('CONCEPT_NAME')}), are not in the vocabulary's concept_ancestor: it is "
+            "not complete, or of another version than that of ATLAS",
+        )
+    return below
+
+
+def _number(concept: Mapping[str, Any]) -> int:
+    return int(concept.get("CONCEPT_ID") or 0)
 
 
 def _codes_of(
@@ -94,7 +113,7 @@ def _codes_of(
     own = _code(str(family), str(code))
     if not item.get("includeDescendants"):
         return [own]
-    lower = below.get(int(concept.get("CONCEPT_ID") or 0), [])
+    lower = below.get(_number(concept), [])
     return list(dict.fromkeys([own, *lower]))
 
 
