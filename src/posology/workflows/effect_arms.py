@@ -14,7 +14,7 @@ from posology.domain.study import Study
 from posology.evaluation.arms.baseline import describe_arms
 from posology.evaluation.arms.event_curves import EventCurves, describe_event_times
 from posology.evaluation.arms.raw_outcomes import RawOutcome, describe_outcome
-from posology.evaluation.effects.overlap import Overlap
+from posology.evaluation.effects.overlap import Overlap, with_date
 from posology.learners.effects.target_trial import StudyTrial
 from posology.report.effects.content import FlowStep, RawData
 
@@ -52,15 +52,15 @@ def describe_raw_data(
         return describe_outcome(name, column, (treatment, subject), options, comparator)
 
     is_time = cohort.study.outcome.kind == "time_to_event"
+    readable = replace(trial.trial, covariates=trial.readable_covariates)
+    columns, names = with_date(readable, trial.covariates)
     number = _measured_number(cohort, rows)
     name = display_names(cohort.study.outcome.codes, cohort.study.names)
     measured = f"change of {name}" if cohort.study.outcome.kind == "change" else name
     return RawData(
         decisions=len(rows),
         patients=len(np.unique(subject)),
-        baseline=describe_arms(
-            trial.readable_covariates[kept], trial.covariates, treatment, len(options)
-        ),
+        baseline=describe_arms(columns[kept], tuple(names), treatment, len(options)),
         outcome=None if is_time else by_arm(name, _good_outcome(cohort, rows)),
         number=None if number is None else by_arm(measured, number),
         curves=_curves(cohort, rows, treatment, (options, comparator)) if is_time else None,

@@ -151,7 +151,7 @@ def assess_balance(
     two options' unweighted standard deviation (Austin 2009, doi:10.1002/sim.3697).
     """
     included = overlap.population
-    X, covariates = _with_date(trial, covariates)
+    X, covariates = with_date(trial, covariates)
     X, treatment = X[included], trial.treatment[included]
     probability = propensity.probability[included]
     received = {k: (treatment == k).astype(np.float64) for k in np.unique(treatment).tolist()}
@@ -179,7 +179,7 @@ def compare_excluded(
     """
     if population.all() or not population.any():
         return ()
-    X, covariates = _with_date(trial, covariates)
+    X, covariates = with_date(trial, covariates)
     patient = np.unique(trial.subject, return_inverse=True)[1]
     included, excluded = (
         _mean(X, _by_patient(patient, side)) for side in (population, ~population)
@@ -192,7 +192,7 @@ def compare_excluded(
     return tuple(sorted(rows, key=lambda row: -abs(row.difference)))
 
 
-def _with_date(
+def with_date(
     trial: Trial, covariates: Sequence[str]
 ) -> tuple[Float64[np.ndarray, "decision feature"], Sequence[str]]:
     """The covariates and their names, and the date where it varies."""
