@@ -202,7 +202,7 @@ def build_page(
         flow=describe_flow(cohort, trial, overlap, source.records, model is not None),
         raw=describe_raw_data(cohort, trial, overlap, estimates.verdict.comparator),
         excluded=compare_excluded(readable, overlap.population, trial.covariates),
-        covariates=_adjusted_for(trial),
+        covariates=trial.adjusted_for,
         unit=trial.unit,
         is_binary=trial.is_binary,
         propensity_model=source.propensity,
@@ -214,12 +214,6 @@ def build_page(
             ("made", format_now()),
         ),
     )
-
-
-def _adjusted_for(trial: StudyTrial) -> tuple[str, ...]:
-    """Names of the covariates, and of the calendar where it varies."""
-    calendar = () if trial.trial.calendar is None else ("date of the decision (trend and season)",)
-    return (*trial.covariates, *calendar)
 
 
 def has_trajectories(cohort: Cohort) -> bool:

@@ -49,6 +49,12 @@ class StudyTrial:
     """Code of each covariate, a row of the profile's vocabulary."""
 
     @property
+    def adjusted_for(self) -> tuple[str, ...]:
+        """Names of the covariates, and of the calendar where it varies."""
+        dated = () if self.trial.calendar is None else ("date of the decision (trend and season)",)
+        return (*self.covariates, *dated)
+
+    @property
     def readable_covariates(self) -> Float64[np.ndarray, "decision feature"]:
         """The covariates in the units of their names: ages in years, counts as counts."""
         X = self.trial.covariates.copy()
