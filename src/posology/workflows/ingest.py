@@ -69,7 +69,8 @@ class IngestResult:
     commas: tuple[str, ...] = ()
     """Codes of this ingest whose values are texts with a comma, such as 61,5, in sentences."""
     strays: tuple[str, ...] = ()
-    """Columns of numbers in which a few cells are texts, in sentences."""
+    """Columns of numbers in which a few cells are texts, and patients who are there twice because
+    of leading zeros, in sentences."""
     peak_memory: int = 0
     """The most memory that this process has had so far, in bytes."""
 
@@ -245,7 +246,12 @@ def ingest(
         )
     losses = tuple(loss for loss in report["losses"] if loss not in before.get("losses", []))
     commas = tuple(text for text in report["commas"] if text not in before.get("commas", []))
-    strays = tuple(text for text in report["strays"] if text not in before.get("strays", []))
+    strays = tuple(
+        text
+        for part in ("twice", "strays")
+        for text in report[part]
+        if text not in before.get(part, [])
+    )
     return IngestResult(
         counts, place, tuple(report["rejected"]), losses, commas, strays, peak_memory()
     )

@@ -1,5 +1,6 @@
 """The questions of `posology new` on a terminal: each has the best guess as its default."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -86,7 +87,7 @@ def _ask_column(text: str, guess: str | None, table: "Table") -> str:
             return answer
 
 
-def _guess(choose) -> str | None:
+def _guess(choose: Callable[[], str | None]) -> str | None:
     """The guess, or None where there is none."""
     try:
         return choose()

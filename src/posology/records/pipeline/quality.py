@@ -22,6 +22,7 @@ from posology.records.pipeline.losses import (
     find_losses,
 )
 from posology.records.pipeline.manifest import read_manifest
+from posology.records.pipeline.padded_ids import find_padded_ids
 from posology.records.pipeline.quality_page import quality_page
 from posology.records.pipeline.rejected_rows import REJECTED_FILE
 
@@ -68,6 +69,7 @@ def quality_report(folder: Path, manifest: dict[str, Any] | None = None) -> dict
             for source in manifest["sources"]
             for found in source.get("strays", ())
         ]
+        twice = find_padded_ids(duck)
         return {
             "totals": {
                 **totals,
@@ -91,8 +93,10 @@ def quality_report(folder: Path, manifest: dict[str, Any] | None = None) -> dict
             "conflicts": _rows(duck, CONFLICTS),
             "commas": commas,
             "strays": strays,
+            "twice": twice,
             "gaps": [
                 *map(describe_loss, losses),
+                *twice,
                 *commas,
                 *strays,
                 *_gaps(families, codes, subjects),
