@@ -18,18 +18,20 @@ from posology.records.pipeline.units import convert_number
 from posology.records.schema import MAX_FLOAT32
 
 _NUMBER = re.compile(r"([-+]?(?:\d+(?:[.,]\d+)?|[.,]\d+)(?:[eE][-+]?\d+)?)\s*(.*)", re.DOTALL)
-_AGE_RANGE = re.compile(r"(\d{1,3})\s*(?:-|to)\s*(\d{1,3})|(\d{1,3})\s*\+")
+_AGE_RANGE = re.compile(r"(\d{1,3})\s*(?:-|to|bis)\s*(\d{1,3})|(\d{1,3})\s*\+")
 _RANGE = re.compile(r"\d+(?:[.,]\d+)?\s*(?:-|\u2013|to)\s*\d+(?:[.,]\d+)?")
 NOT_KNOWN = "not known"
-_NOT_KNOWN = frozenset({NOT_KNOWN, "unknown"})
+_NOT_KNOWN = frozenset({NOT_KNOWN, "unknown", "unbekannt", "nicht bekannt"})
 _THOUSANDS = re.compile(r"[-+]?[1-9]\d{0,2}(?:,\d{3})+")
 """What is 1234 for some readers, and 1.234 for others."""
 _SHOWN = 60
 """Characters of a value that an error repeats. Our choice."""
 _NEAR = 0.8
 """Likeness (difflib) from which on a value is taken for misspelt. Our choice."""
-_YES = frozenset({"yes", "y", "true", "present"})
-_NO = frozenset({"no", "n", "false", "absent"})
+_YES = frozenset({"yes", "y", "true", "present", "ja", "j", "vorhanden"})
+_NO = frozenset({"no", "n", "false", "absent", "nein"})
+_YEARS = ("years", "year", "y", "a", "jahre", "jahr", "j")
+"""Words of a form in English and German."""
 BMI_UNITS = ("kg/m2", "kg/m²", "kg/m^2", "kg/m*2")
 _KEYS = ("value", "unit", "date", "since")
 BIRTH_YEAR_DAYS = 365.25
@@ -232,7 +234,7 @@ def _age(field: Field, value: Any, place: str) -> Entry:
             raise RecordError(f"{place}: {value!r} ends before it begins; swap the ages.")
     else:
         number, unit = split_number(value, place)
-        if number is None or normalise(unit or "years") not in ("years", "year", "y", "a"):
+        if number is None or normalise(unit or "years") not in _YEARS:
             raise RecordError(
                 f"{place} must be years, a range such as '70-79' or the date of birth, not "
                 f"{shown(value)}; write null if it is not known."
