@@ -78,6 +78,8 @@ def test_leaving_is_not_explained_by_the_date_that_ends_all_follow_up() -> None:
 def test_without_dates_or_with_one_date_nothing_is_added() -> None:
     assert calendar_columns(None) is None
     assert calendar_columns(np.full(5, 17.0)) is None
+    shifted = np.random.default_rng(1).uniform(2100, 2200, 50) * 365.25
+    assert calendar_columns(shifted) is None
     trial = draw(50, True, np.random.default_rng(8))
     some = select_rows(trial, trial.covariates[:, 0] > 0)
     assert some.calendar is not None
