@@ -12,6 +12,7 @@ from posology.workflows.cohorts import build_cohort
 from posology.workflows.ingest import ingest
 from posology.workflows.new.project import Project, plan_project
 from posology.workflows.new.request import Request
+from posology.workflows.new.table import read_table
 
 
 def plan(tmp_path: Path, text: str, **stated: object) -> Project:
@@ -75,6 +76,15 @@ def test_a_table_of_a_german_hospital_is_understood(tmp_path) -> None:
     known = [column.name for column in roles.covariates]
     assert known == ["Blutgruppe", "Raucherstatus", "Tumorgröße (mm)"]
     assert 'missing = ["NA", "unbekannt"]' in project.files["mapping.toml"]
+    assert '\n[reference]\noption = "keine"  # CHECK' in project.files["study.toml"]
+
+
+def test_points_of_thousands_are_read_as_at_ingest(tmp_path) -> None:
+    path = tmp_path / "table.csv"
+    path.write_text("id;hb;leuko\n1;12,5;5.400\n2;11,0;11.250\n")
+    assert read_table(path).numbers("leuko") == [5400.0, 11250.0]
+    path.write_text("id,hb,ratio\n1,12.5,1.234\n2,11.0,0.500\n")
+    assert read_table(path).numbers("ratio") == [1.234, 0.5]
 
 
 def test_what_is_no_treatment_and_no_outcome_is_not_taken_for_one(tmp_path) -> None:

@@ -10,7 +10,10 @@ from posology.workflows.new.roles import Roles
 from posology.workflows.new.table import Table
 
 AGE = re.compile(r"^age(_y|$)|^alter$|^wiek$")
-CONTROL = re.compile(r"control|placebo|usual|standard|^no($|_)|none|^0$")
+CONTROL = re.compile(
+    r"control|placebo|usual|standard|^no($|_)|none|^0$"
+    r"|kontrol|plazebo|ublich|unbehandelt|^keine?r?($|_)|^ohne($|_)|^nein$|^bez($|_)|^brak($|_)|^nie$"
+)
 """Plain names of ages in years, and of options that are controls."""
 
 

@@ -12,6 +12,7 @@ from posology.records.sources.tables.dialect import Dialect, find_dialect
 from posology.records.sources.tables.suggest import check_is_table, read_sample
 from posology.workflows.new.request import check_known
 
+_GROUPED = re.compile(r"[-+]?\d{1,3}(\.\d{3})+")
 ROWS = 100_000
 """Rows that are read to describe the columns (our choice)."""
 
@@ -24,6 +25,12 @@ class Table:
     dialect: Dialect
     columns: tuple[Column, ...]
     cells: dict[str, tuple[str, ...]]
+    """Of each column; empty where `missing` of a Column says that nothing is known."""
+
+    @property
+    def has_commas(self) -> bool:
+        """Whether the decimal mark of the file is a comma; then `5.400` is 5400, as at ingest."""
+        return any(column.decimal == "," for column in self.columns)
 
     def column(self, name: str, option: str) -> Column:
         """The column of this name; UserError with the nearest one, if there is none."""
@@ -40,12 +47,14 @@ class Table:
 
     def numbers(self, name: str) -> list[float]:
         """The cells of a column that are numbers."""
-        return [n for cell in self.filled(name) if (n := _as_number(cell)) is not None]
+        cells = (_as_number(cell, self.has_commas) for cell in self.filled(name))
+        return [number for number in cells if number is not None]
 
     def numbers_where(self, name: str, other: str, value: str) -> list[float]:
         """The same of the rows in which another column has this value."""
         pairs = zip(self.cells[name], self.cells[other], strict=True)
-        return [n for cell, at in pairs if at == value and (n := _as_number(cell)) is not None]
+        cells = (_as_number(cell, self.has_commas) for cell, at in pairs if at == value)
+        return [number for number in cells if number is not None]
 
     def days_between(self, start: str, end: str) -> list[int]:
         """Days from one column of dates to another, of the rows that have both."""
@@ -79,9 +88,10 @@ def read_table(path: Path) -> Table:
     return Table(path, dialect, columns, known)
 
 
-def _as_number(cell: str) -> float | None:
+def _as_number(cell: str, has_commas: bool) -> float | None:
     """A number, also with a decimal comma; None for anything else."""
-    text = cell.replace(".", "").replace(",", ".") if "," in cell else cell
+    is_grouped = has_commas and _GROUPED.fullmatch(cell) is not None
+    text = cell.replace(".", "").replace(",", ".") if is_grouped or "," in cell else cell
     try:
         return float(text)
     except ValueError:
