@@ -87,6 +87,23 @@ def test_points_of_thousands_are_read_as_at_ingest(tmp_path) -> None:
     assert read_table(path).numbers("ratio") == [1.234, 0.5]
 
 
+def test_a_birth_tells_no_age_where_the_day_of_entry_is_made_up(tmp_path) -> None:
+    rows = [
+        f"{i};{i + 1}.05.1950;{'ab'[i % 2]};{['ja', 'nein', '?'][i % 3]};{i}" for i in range(27)
+    ]
+    head = "id;geburtsdatum;medikament;raucher;hb nach 3 mon"
+    project = plan(tmp_path, "\n".join([head, *rows]) + "\n")
+    assert project.roles is not None
+    assert project.roles.outcome == "hb nach 3 mon"
+    assert "MEDS_BIRTH" not in project.files["mapping.toml"]
+    assert '"geburtsdatum" is not read: it tells no age without' in project.files["mapping.toml"]
+    assert 'missing = ["?"]' in project.files["mapping.toml"]
+    dated = "\n".join([f"aufnahme;{head}", *(f"3. März 2021;{row}" for row in rows)]) + "\n"
+    text = plan(tmp_path, dated).files["mapping.toml"]
+    assert 'time_format = "%d. %B %Y"\nmonths = "german"' in text
+    assert 'code = "MEDS_BIRTH"' in text
+
+
 def test_what_is_no_treatment_and_no_outcome_is_not_taken_for_one(tmp_path) -> None:
     """As in the table of 130 US hospitals, where the guesses were race and an earlier result."""
     rows = [

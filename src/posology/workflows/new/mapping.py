@@ -58,14 +58,16 @@ def write_mapping(table: Table, roles: Roles, file: str) -> str:
     for column in roles.covariates:
         lines += ["", *_covariate(column)]
     for name in roles.left_out:
-        lines += ["", f"# CHECK: {quoted(name)} is not read: it {_reason(table, name)}."]
+        lines += ["", f"# CHECK: {quoted(name)} is not read: it {_reason(table, roles, name)}."]
     return "\n".join(lines) + "\n"
 
 
-def _reason(table: Table, name: str) -> str:
+def _reason(table: Table, roles: Roles, name: str) -> str:
     kind = table.column(name, "column").kind
     if kind in NOT_READ:
         return NOT_READ[kind]
+    if kind == "birth" and roles.entry is None:
+        return "tells no age without a date of entry; --entry names that"
     return "has the same value everywhere" if len(table.values(name)) == 1 else _LATE
 
 

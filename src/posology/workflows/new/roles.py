@@ -17,7 +17,7 @@ TREATMENT = re.compile(
 OUTCOME = re.compile(
     r"outcome|result|after|follow|respon|success|final|_end$|died|death|relaps|recur|cured"
     r"|event|remission|improv|readmi|^status|(vital|survival|disease|cancer)_?status"
-    r"|ergebnis|endpunkt|nachbeob|nachsorge|verlauf|ansprech|heilung|geheilt|verstorben|gestorben"
+    r"|(^|_)nach(_|$)|ergebnis|endpunkt|nachbeob|nachsorge|verlauf|ansprech|heilung|geheilt|verstorben|gestorben"
     r"|^tod|todes|uberleb|ruckfall|rezidiv|progress|komplikation|entlass|ereignis|wiederaufn"
     r"|wynik|zgon|nawrot"
 )
@@ -134,7 +134,7 @@ def choose_roles(table: Table, request: Request) -> Roles:
         measured,
         time,
         dose,
-        *_others(table, taken),
+        *_others(table, taken, entry is not None),
         frozenset(guessed),
     )
 
@@ -270,15 +270,21 @@ def _is_number(text: str) -> bool:
     return re.fullmatch(r"\d+(\.\d+)?", text) is not None
 
 
-def _others(table: Table, taken: set[str | None]) -> tuple[tuple[Column, ...], tuple[str, ...]]:
-    """Covariates, and columns that may be known only after the decision or are no features."""
+def _others(
+    table: Table, taken: set[str | None], has_entry: bool
+) -> tuple[tuple[Column, ...], tuple[str, ...]]:
+    """Covariates, and columns that may be known only after the decision or are no features.
+
+    A date of birth tells no age where the day of entry is made up.
+    """
     covariates, left_out = [], []
     for column in table.columns:
         if column.name in taken:
             continue
         plain = plain_name(column.name)
         is_late = _is_outcome(column) or TIME.search(plain) is not None
-        able = column.kind in ("number", "category", "sex", "code", "birth")
+        able = column.kind in ("number", "category", "sex", "code")
+        able = able or (column.kind == "birth" and has_entry)
         if able and not is_late and len(table.values(column.name)) > 1:
             covariates.append(column)
         else:

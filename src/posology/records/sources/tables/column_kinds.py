@@ -28,7 +28,7 @@ ENTRY = re.compile(
 FORMATS = (
     *("%d.%m.%Y", "%d-%m-%Y", "%d/%m/%Y", "%m/%d/%Y", "%Y/%m/%d", "%Y.%m.%d", "%d.%m.%y"),
     *("%d.%m.%Y %H:%M", "%d/%m/%Y %H:%M", "%d-%m-%Y %H:%M", "%d %m %Y", "%d-%b-%Y", "%m.%Y"),
-    *("%m/%Y", "%d %B %Y", "%d %b %Y", "%B %Y"),
+    *("%m/%Y", "%d %B %Y", "%d %b %Y", "%d. %B %Y", "%d. %b %Y", "%B %Y"),
 )
 """Formats that are tried after ISO 8601."""
 ISO = re.compile(r"\d{4}(-\d\d(-\d\d([ T]\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:?\d\d)?)?)?)?")
@@ -46,7 +46,8 @@ MISSING = (
     *("n.b.", "brak", "brak danych", "b.d.", "nieznane", "?", ".", "-", "--"),
 )
 """Cells, in small letters, that mean that nothing is known (English, German, Polish; our choice).
-Signs do so among numbers, dates and codes only: a category may be called `-`."""
+Those of SIGNS only among numbers, dates and codes: a category may be called `-`."""
+SIGNS = ("-", "--", ".")
 MOST = 0.9
 """Share of a column's cells that must be dates, so that it is one of dates (our choice)."""
 FEW = 12
@@ -84,7 +85,7 @@ def describe_column(name: str, cells: Sequence[str]) -> Column:
     marks = {cell for cell in filled if cell.lower() in MISSING}
     known = _describe(name, [cell for cell in filled if cell not in marks])
     if known.kind in ("category", "sex"):
-        marks = {mark for mark in marks if any(map(str.isalpha, mark))}
+        marks -= set(SIGNS)
     if known.kind in ("subject", "text", "empty"):
         return _describe(name, filled)
     return replace(known, missing=tuple(sorted(marks)))
