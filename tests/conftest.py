@@ -1,3 +1,4 @@
+import gc
 import os
 import shutil
 import subprocess
@@ -18,6 +19,7 @@ from tests.builders.shapes import check_shapes
 
 jaxtyping.jaxtyped = check_shapes  # what its import hook (pyproject.toml) puts on functions
 torch.set_num_threads(1)
+gc.set_threshold(50_000)  # what is imported and collected are two million objects: see them seldom
 # A busy machine is slow; that is no fault of what is tested. Everybody gets the same examples, so
 # that a change is judged by what it changed: look for new ones by --hypothesis-profile=search.
 settings.register_profile("any machine", deadline=None, derandomize=True)
@@ -45,6 +47,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         return
     tests = Counter(item.location[0] for item in items)
     items.sort(key=lambda item: (item.location[0] not in LONG, -tests[item.location[0]]))
+
+
+def pytest_collection_finish() -> None:
+    """What is imported stays: the garbage collector need not look at it in each of its rounds."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")
