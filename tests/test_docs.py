@@ -1,13 +1,16 @@
 """Every Python block of the README and the docs runs."""
 
+import functools
 import importlib.util
 import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
+from posology.datasets import iwpc
 from posology.learners.network import reinforcement, supervised, training_loop
 from posology.learners.network.training_loop import Training
 
@@ -35,6 +38,12 @@ def shorten_training(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(phase, "train_epochs", short)
 
 
+def load_few_patients(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every third patient, for the same reason."""
+    few = np.arange(1, 6_257, 3)
+    monkeypatch.setattr(iwpc, "load", functools.partial(iwpc.load, subjects=few))
+
+
 @pytest.mark.parametrize("page", WITH_CODE, ids=lambda p: p.name)
 def test_the_python_of_a_page_runs(
     page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -46,6 +55,7 @@ def test_the_python_of_a_page_runs(
         pytest.importorskip("gymnasium", reason="the environments come with posology[simulators]")
     monkeypatch.chdir(tmp_path)
     shorten_training(monkeypatch)
+    load_few_patients(monkeypatch)
     shared: dict[str, object] = {}
     for block in BLOCK.findall(text):
         exec(compile(block, str(page), "exec"), shared)  # the page's blocks share their names

@@ -21,20 +21,6 @@ def events(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def test_events_and_a_study_become_a_policy(
-    events: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from posology.cli.fit import fit
-
-    monkeypatch.setattr(
-        recipes, "recipe_for_cohort", lambda train, seed=0, device="cpu": small_recipe(seed)
-    )
-    use_members(monkeypatch)
-    fit("iwpc", events, tmp_path / "model", json_file=tmp_path / "curves.json")
-    assert artifact.load(tmp_path / "model").study.name == "iwpc"
-    assert (tmp_path / "curves.json").exists()
-
-
 def test_an_interrupted_run_continues_from_its_checkpoints(
     events: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -100,7 +86,7 @@ def test_missing_events_and_an_existing_folder_are_refused(events: Path, tmp_pat
     assert "exists already; name a new folder" in " ".join(done.stderr.split())
 
 
-def test_a_cohort_folder_becomes_a_policy(
+def test_events_with_a_study_and_their_cohort_folder_become_the_same_policy(
     events: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from posology.cli.fit import fit
@@ -114,9 +100,11 @@ def test_a_cohort_folder_becomes_a_policy(
     use_members(monkeypatch)
     build_folder(read_study("iwpc"), events, tmp_path / "cohort")
     fit(str(tmp_path / "cohort"), None, tmp_path / "model")
-    fit("iwpc", events, tmp_path / "other")
+    fit("iwpc", events, tmp_path / "other", json_file=tmp_path / "curves.json")
+    assert (tmp_path / "curves.json").exists()
     one, two = (artifact.load(tmp_path / name) for name in ("model", "other"))
     assert one.digest == two.digest
+    assert one.study.name == "iwpc"
     with pytest.raises(UserError, match="is a cohort already; leave --events out"):
         fit(str(tmp_path / "cohort"), events, tmp_path / "third")
     with pytest.raises(UserError, match="is a study and needs events; a cohort's folder does not"):

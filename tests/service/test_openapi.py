@@ -62,8 +62,8 @@ def test_no_random_request_is_an_unhandled_error(app: FastAPI, method: str, path
         import schemathesis
         from schemathesis.generation import GenerationMode
 
-    schema = schemathesis.openapi.from_dict(app.openapi())
-    operation = schema[path][method]
+    published = json.loads(GOLDEN.read_text())  # what the app has, says the first test
+    operation = schemathesis.openapi.from_dict(published)[path][method]
     statuses: set[int] = set()
 
     async def send(case: Any) -> httpx.Response:

@@ -1,3 +1,5 @@
+import functools
+
 import numpy as np
 import pytest
 
@@ -13,6 +15,7 @@ from tests.builders.known_effects import draw_nuisance
 N = 1500
 
 
+@functools.cache
 def assess_rule(chosen: str) -> tuple[Abstention, EvaluatedRule, tuple]:
     nuisance, truth = draw_nuisance("obs", N, 4)
     best = truth.expected.argmax(axis=1)

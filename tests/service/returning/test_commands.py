@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
+from sqlalchemy import Connection
 from typer.testing import CliRunner
 
 from posology.cli import app
@@ -41,15 +42,20 @@ def place(tmp_path: Path) -> Path:
     body = _pack({"recommendation": advice | {"options": [{"name": "a", "dose": None}]}})
     key_of = patient_keys(folder, None, plain=False)
     rows = NEW.to_pylist()
-    for subject in range(10_001, 11_501):
-        review = next(r["time"] for r in rows[(subject - 10_001) * 6 :] if r["code"] == "REVIEW")
-        at = review.replace(tzinfo=datetime.UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-        answer = made_up_answer("dose", at, key_of(subject), "0" * 64)
-        stored = replace(answer, id=f"a{subject}", model="two", body=body)
-        store.write_now(save_answer, stored)
-        if subject % 2:
-            record = DecisionRecord(f"k{subject}", stored.id, "accepted", "ada", "a")
-            store.write_now(save_decision, record)
+
+    def fill(connection: Connection) -> None:
+        for subject in range(10_001, 11_501):
+            mine = rows[(subject - 10_001) * 6 :]
+            review = next(r["time"] for r in mine if r["code"] == "REVIEW")
+            at = review.replace(tzinfo=datetime.UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+            answer = made_up_answer("dose", at, key_of(subject), "0" * 64)
+            stored = replace(answer, id=f"a{subject}", model="two", body=body)
+            save_answer(connection, stored)
+            if subject % 2:
+                record = DecisionRecord(f"k{subject}", stored.id, "accepted", "ada", "a")
+                save_decision(connection, record)
+
+    store.write_now(fill)
     store.close()
     return tmp_path
 

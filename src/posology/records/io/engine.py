@@ -47,6 +47,7 @@ class Engine:
 
 def connect(engine: Engine = Engine()) -> Any:
     """The engine's Ibis backend, connected."""
+    _leave_selects_nested()
     if engine.name == "duckdb":
         return _duckdb(engine)
     if engine.name == "spark":
@@ -56,6 +57,17 @@ def connect(engine: Engine = Engine()) -> Any:
     raise RecordError(
         f"engine {engine.name!r} is not known: write duckdb, spark, or postgresql://user@host/name"
     )
+
+
+def from_duckdb(duck: duckdb.DuckDBPyConnection) -> Any:
+    """The Ibis backend of a DuckDB that is open already."""
+    _leave_selects_nested()
+    return ibis.duckdb.from_connection(duck)
+
+
+def _leave_selects_nested() -> None:
+    """Ibis merges nested SELECTs in Python, a quarter of a small ingest; engines do it at once."""
+    ibis.options.sql.fuse_selects = False
 
 
 def _duckdb(engine: Engine) -> Any:

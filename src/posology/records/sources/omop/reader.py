@@ -24,7 +24,7 @@ from posology.records.io.duckdb_tables import (
     read_column_names,
     rejected_lines,
 )
-from posology.records.io.engine import Engine, conform, connect, write_parquet
+from posology.records.io.engine import Engine, conform, connect, from_duckdb, write_parquet
 from posology.records.meds_dataset import MANIFEST
 from posology.records.pipeline.staging import Source, StagedSource
 from posology.records.schema import RAW, REJECTED
@@ -139,7 +139,7 @@ def _from_files(
             parts.append(f'SELECT * FROM "{name}_{number}"')
         union = " UNION ALL BY NAME ".join(parts)
         duck.execute(f'CREATE TEMP VIEW "cdm_{name}" AS {union}')
-    con = ibis.duckdb.from_connection(duck)
+    con = from_duckdb(duck)
     tables = {name: _lower(con.table(f"cdm_{name}")) for name in files}
     try:
         with damage_as_record_error(location):
