@@ -6,6 +6,7 @@ import types
 from pathlib import Path
 from typing import ClassVar
 
+import ibis
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -196,7 +197,8 @@ def test_a_local_spark_listens_to_this_machine_only(monkeypatch: pytest.MonkeyPa
     sql = types.ModuleType("pyspark.sql")
     sql.SparkSession = session  # ty: ignore[unresolved-attribute]
     monkeypatch.setitem(sys.modules, "pyspark.sql", sql)
-    fake = types.SimpleNamespace(pyspark=types.SimpleNamespace(connect=lambda made: made))
+    pyspark = types.SimpleNamespace(connect=lambda made: made)
+    fake = types.SimpleNamespace(pyspark=pyspark, options=ibis.options)
     monkeypatch.setattr("posology.records.io.engine.ibis", fake)
     assert connect(Engine("spark")) == "session"
     assert settings["spark.driver.bindAddress"] == "127.0.0.1"
