@@ -76,7 +76,9 @@ def test_a_table_of_a_german_hospital_is_understood(tmp_path) -> None:
     known = [column.name for column in roles.covariates]
     assert known == ["Blutgruppe", "Raucherstatus", "Tumorgröße (mm)"]
     assert 'missing = ["NA", "unbekannt"]' in project.files["mapping.toml"]
-    assert '\n[reference]\noption = "keine"  # CHECK' in project.files["study.toml"]
+    study = project.files["study.toml"]
+    assert '\n[reference]\noption = "keine"  # CHECK' in study
+    assert '\n"OUTCOME//Rezidiv//ja" = "Rezidiv"\n' in study
 
 
 def test_points_of_thousands_are_read_as_at_ingest(tmp_path) -> None:

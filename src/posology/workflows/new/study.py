@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator
 
 from posology.records.sources.tables.column_kinds import Column, plain_name
+from posology.records.sources.tables.sql import YES
 from posology.records.sources.tables.suggest import quoted
 from posology.workflows.new.mapping import ENTRY, arm_code, check, covariate_code, outcome_code
 from posology.workflows.new.roles import Roles
@@ -169,7 +170,11 @@ def _rest(roles: Roles, name: str) -> Iterator[str]:
 
 def _names(table: Table, roles: Roles) -> Iterator[str]:
     yield from ("", "# What readers see instead of codes.", "[names]", f'"{ENTRY}" = "entry"')
-    yield f"{quoted(outcome_code(roles))} = {quoted(label(table.column(roles.outcome, '')))}"
+    outcome = label(table.column(roles.outcome, ""))
+    yield f"{quoted(outcome_code(roles))} = {quoted(outcome)}"
+    for value in () if roles.kind == "number" else table.values(roles.outcome):
+        if value.lower() in YES and "status" not in plain_name(roles.outcome):
+            yield f"{quoted(f'{outcome_code(roles)}//{value}')} = {quoted(outcome)}"
     for column in roles.covariates:
         if column.kind == "number":
             yield f"{quoted(covariate_code(column))} = {quoted(label(column))}"
