@@ -34,6 +34,14 @@ LONG = (
     "tests/service/pages/test_browser.py",
     "tests/cli/test_evaluate.py",
     "tests/learners/network/test_distributed.py",
+    "tests/report/test_accessible.py",
+    "tests/cohorts/storage/test_cached_parts.py",
+    "tests/advice/form/test_same_as_cohort.py",
+    "tests/workflows/over_time/test_update.py",
+    "tests/workflows/plans/test_outlook.py",
+    "tests/learners/offline_rl/test_learners.py",
+    "tests/learners/offline_rl/test_usual_care.py",
+    "tests/learners/effects/test_cross_fitting.py",
 )
 """Files that take ten seconds or more for few tests."""
 
