@@ -1,5 +1,7 @@
 """Commands that learn use one thread, of libraries loaded before and after alike."""
 
+import importlib
+import inspect
 import os
 
 import pytest
@@ -31,3 +33,11 @@ def test_a_number_that_the_user_sets_stays(monkeypatch: pytest.MonkeyPatch) -> N
     use_one_thread()
     assert os.environ["OMP_NUM_THREADS"] == "3"
     assert [pool["num_threads"] for pool in threadpool_info()] == before
+
+
+@pytest.mark.parametrize("command", ["effect", "evaluate", "fit", "monitor", "pretrain", "tune"])
+def test_commands_that_learn_use_it(command: str) -> None:
+    module = importlib.import_module(f"posology.cli.{command}")
+    assert "\n    use_one_thread()" in inspect.getsource(module) or (
+        "\n        use_one_thread()" in inspect.getsource(module)
+    )

@@ -5,9 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from posology.domain.cohort import TEST, TRAIN, VALIDATION, Cohort
+from posology.domain.cohort import TEST, TRAIN, VALIDATION, Cohort, windows_closed
 from posology.errors import UserError
-from posology.lifecycle.fresh_patients import select_fresh, split_for_update, windows_closed
+from posology.lifecycle.fresh_patients import select_fresh, split_for_update
 from tests.builders.small_cohorts import small_cohort
 
 UNTIL = 500.0

@@ -78,7 +78,7 @@ def fit(
     ] = False,
 ) -> None:
     """Fit a policy and save it; the test split is not used."""
-    from posology.cli.progress import CONSOLE, show_progress
+    from posology.cli.progress import CONSOLE, show_progress, use_one_thread
     from posology.errors import UserError
     from posology.workflows.cohorts import read_cohort
 
@@ -86,6 +86,7 @@ def fit(
     if out.exists():
         raise UserError(f"--out {out}: exists already; name a new folder.")
     cohort = read_cohort(study, events)
+    use_one_thread()
     # What takes seconds to import comes after what the user may have mistyped.
     from posology.workflows.fit import NetworkSettings
     from posology.workflows.fit import fit as run

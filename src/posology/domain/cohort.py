@@ -16,6 +16,8 @@ SPLITS = ("train", "validation", "test")
 CENSORED, OUTCOME, UNLESS, COMPETING, WINDOW_END = 0, 1, 2, 3, 4
 """What resolved a decision: nothing in follow-up, the outcome, a code of `unless`, a competing
 event, or the end of the window without any of them."""
+ROUNDING_DAYS = 1.0
+"""By so much `days_followed`, a rounded number, may be short."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -172,3 +174,15 @@ DECISION_COLUMNS = tuple(
     if field.name not in ("study", "profile", "history", "subject", "last_step", "warnings")
 )
 """Columns with one row a decision, other than `subject` and `last_step`."""
+
+
+def windows_closed(cohort: Cohort) -> Bool[np.ndarray, " decision"]:
+    """Decisions whose outcome's window was over when the records ended.
+
+    Of later ones only those are known that had the outcome early, and why the others are not known
+    is the calendar, which also moves outcomes: they say nothing of a model's value yet.
+    """
+    if cohort.time is None or cohort.days_followed is None or not len(cohort):
+        return np.ones(len(cohort), dtype=bool)
+    end = float(np.max(cohort.time + cohort.days_followed)) + ROUNDING_DAYS
+    return cohort.time + cohort.study.outcome.within_days <= end

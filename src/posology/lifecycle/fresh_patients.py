@@ -13,9 +13,6 @@ from posology.cohorts.decisions.split import uniform_hash
 from posology.domain.cohort import TEST, TRAIN, Cohort, subset_decisions
 from posology.errors import UserError
 
-_ROUNDING = 1.0
-"""Days: `days_followed` is a rounded number."""
-
 
 def split_for_update(cohort: Cohort, until: float, judge_share: float) -> Cohort:
     """The cohort with new training and validation patients, replayed old ones, and fresh ones.
@@ -43,18 +40,6 @@ def select_fresh(cohort: Cohort, until: float, judge_share: float, learned_until
     fresh = is_new & (is_kept | (first_decisions(cohort) > learned_until))
     split = np.full(len(cohort), TEST, np.int8)
     return subset_decisions(replace(cohort, split=split), fresh)
-
-
-def windows_closed(cohort: Cohort) -> Bool[np.ndarray, " decision"]:
-    """Decisions whose outcome's window was over when the records ended.
-
-    Of later ones only those are known that had the outcome early, and why the others are not known
-    is the calendar, which also moves outcomes: they say nothing of a model's value yet.
-    """
-    if cohort.time is None or cohort.days_followed is None or not len(cohort):
-        return np.ones(len(cohort), dtype=bool)
-    end = float(np.max(cohort.time + cohort.days_followed)) + _ROUNDING
-    return cohort.time + cohort.study.outcome.within_days <= end
 
 
 def first_decisions(cohort: Cohort) -> Float64[np.ndarray, " decision"]:

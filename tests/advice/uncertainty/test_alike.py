@@ -12,7 +12,7 @@ from posology.advice.uncertainty.alike import (
 )
 from posology.domain.cohort import Cohort, subset_decisions
 from tests.builders.policies import iwpc_cohort
-from tests.builders.small_cohorts import take_decisions
+from tests.builders.small_cohorts import small_cohort, take_decisions
 
 
 @pytest.fixture(scope="module")
@@ -87,3 +87,32 @@ def test_a_patient_of_several_decisions_is_counted_once(cohort: Cohort) -> None:
 
 def test_a_patient_with_other_answers_has_no_cell(alike: PatientsAlike) -> None:
     assert alike.cell("no such answers") is None
+
+
+def test_late_decisions_of_which_only_events_are_known_are_not_among_the_known() -> None:
+    """The records end 90 days after the first half's decisions, and with the second half's."""
+    made = small_cohort(0, 400, best_known=True)
+    early = np.arange(len(made)) < len(made) // 2
+    time = np.where(early, 0.0, 89.0)
+    followed = np.where(early, 90.0, 1.0).astype(np.float32)
+    effective = np.where(early, 1, 0).astype(made.effective.dtype)  # late ones: known by the event
+    event = replace(made.study, outcome=replace(made.study.outcome, kind="does_not_occur"))
+    dated = replace(made, study=event, time=time, days_followed=followed, effective=effective)
+    assert dated.study.outcome.within_days == 90
+    found = fit_patients_alike(dated, 1000, np.random.default_rng(0))
+    assert found is not None
+    options = [option for cell in found.cells for option in cell.options]
+    assert sum(option.patients or 0 for option in options) == len(made)
+    assert sum(option.known or 0 for option in options) == early.sum()
+    assert sum(option.reached_goal or 0 for option in options) == early.sum()
+
+
+def test_an_event_has_no_mean() -> None:
+    made = small_cohort(0, 100, best_known=True)
+    outcome = replace(made.study.outcome, kind="does_not_occur")
+    made = replace(made, outcome=np.ones(len(made), np.float32))
+    for kind, mean in ((made.study.outcome, 1.0), (outcome, None)):
+        of = replace(made, study=replace(made.study, outcome=kind))
+        found = fit_patients_alike(of, 1000, np.random.default_rng(0))
+        assert found is not None
+        assert {option.mean for cell in found.cells for option in cell.options} == {mean}

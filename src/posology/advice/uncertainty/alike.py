@@ -14,9 +14,10 @@ from jaxtyping import Bool, Float64, Int64
 
 from posology.advice.uncertainty.facts import FactTable, fact_codes, read_facts
 from posology.domain.codes import vocabulary_rows
-from posology.domain.cohort import Cohort
+from posology.domain.cohort import Cohort, windows_closed
 from posology.domain.history import History, StepIndex
 from posology.domain.profile import Profile
+from posology.domain.study import EVENT_KINDS
 
 LEAST_COUNT = 5
 """Smaller counts are not kept: they could identify a patient."""
@@ -45,11 +46,12 @@ class OptionCount:
 
     patients: int | None
     known: int | None
-    """Those of them whose effect is known."""
+    """Those of them whose effect is known, and whose window was over when the records ended: of
+    later ones only early events are."""
     reached_goal: int | None
     """Of the known; None also where 1 to 4 did not reach it, and where the outcome is the dose."""
     mean: float | None
-    """Mean of the outcome's number; None where fewer than 5 have one."""
+    """Mean of the outcome's number; None where fewer than 5 have one, and where it is an event."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,6 +197,7 @@ def _share_with_enough(cell: np.ndarray, subject: np.ndarray, needed: float) -> 
 
 def _cells(cohort: Cohort, answers: Bool[np.ndarray, "decision question"]) -> Iterator[Cell]:
     weights = 2 ** np.arange(answers.shape[1], dtype=np.int64)
+    closed = windows_closed(cohort)
     number = answers @ weights if answers.shape[1] else np.zeros(len(cohort), dtype=np.int64)
     given = _option_given(cohort)
     for one in np.unique(number):
@@ -203,7 +206,7 @@ def _cells(cohort: Cohort, answers: Bool[np.ndarray, "decision question"]) -> It
         if patients < LEAST_COUNT:
             continue
         options = tuple(
-            _count(cohort, rows[given[rows] == option])
+            _count(cohort, rows[given[rows] == option], closed)
             for option in range(len(cohort.study.formulary.treatments))
         )
         if any(option.patients is None for option in options):
@@ -211,11 +214,13 @@ def _cells(cohort: Cohort, answers: Bool[np.ndarray, "decision question"]) -> It
         yield Cell(answers_as_text(answers[rows[0]]), patients, options)
 
 
-def _count(cohort: Cohort, rows: Int64[np.ndarray, " given"]) -> OptionCount:
+def _count(
+    cohort: Cohort, rows: Int64[np.ndarray, " given"], closed: Bool[np.ndarray, " decision"]
+) -> OptionCount:
     """Counts of one option, of each patient's first decision in the cell."""
     _, first = np.unique(cohort.subject[rows], return_index=True)
     rows = rows[first]
-    effective = cohort.effective[rows]
+    effective = cohort.effective[rows[closed[rows]]]
     reached, missed = int((effective == 1).sum()), int((effective == 0).sum())
     known = _if_enough(reached + missed)
     is_shown = (
@@ -224,7 +229,7 @@ def _count(cohort: Cohort, rows: Int64[np.ndarray, " given"]) -> OptionCount:
         and None not in (_if_enough(reached), _if_enough(missed))
     )
     number = cohort.outcome[rows]
-    number = number[~np.isnan(number)]
+    number = number[~np.isnan(number) & (cohort.study.outcome.kind not in EVENT_KINDS)]
     return OptionCount(
         patients=_if_enough(len(rows)),
         known=known,

@@ -192,7 +192,10 @@ def similar_note(advice: Recommendation) -> str:
         )
     options = {option.title: option.similar_patients for option in advice.options}
     if any(options.get(s.option) not in (None, s.patients) for s in advice.why.similar):
-        counted += " Only those whose result is known are counted, fewer than were given an option."
+        counted += (
+            " Only those are counted whose result is known and whose time was over when the "
+            "records ended: fewer than were given an option."
+        )
     return (
         f"{who}, what they were given and what came of it.{counted} {FEW_FACTS} Not adjusted for "
         "how patients given one option differed from others. Counts under 5 are not shown, nor how "

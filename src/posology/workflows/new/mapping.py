@@ -104,6 +104,12 @@ def _entry(table: Table, roles: Roles) -> Iterator[str]:
 def _outcome(table: Table, roles: Roles) -> Iterator[str]:
     column = table.column(roles.outcome, "--outcome")
     yield from ("", f"# The outcome.{check(roles, 'outcome', '--outcome')}", "[[event]]")
+    if roles.kind == "date":
+        yield f"code = {quoted(outcome_code(roles))}"
+        yield from _time(table, roles.outcome)
+        yield f"when = {quoted(roles.outcome)}"
+        yield from _end_of_dates(table, roles)
+        return
     if roles.kind == "number":
         yield f"code = {quoted(outcome_code(roles))}"
         yield from number_lines(column)
@@ -114,6 +120,15 @@ def _outcome(table: Table, roles: Roles) -> Iterator[str]:
     yield from ("", "# Until then the patient was followed.", "[[event]]", f'code = "{END}"')
     yield from _outcome_time(table, roles)
     yield f"when = {quoted(roles.outcome)}"
+
+
+def _end_of_dates(table: Table, roles: Roles) -> Iterator[str]:
+    """Where no column says how long a patient was followed, the study file says until when."""
+    if roles.measured is None:
+        return
+    yield from ("", "# Until then the patient was followed.", "[[event]]", f'code = "{END}"')
+    yield from _time(table, roles.measured)
+    yield f"when = {quoted(roles.measured)}"
 
 
 def _outcome_time(table: Table, roles: Roles) -> Iterator[str]:

@@ -44,6 +44,8 @@ marked in the files."""
 NO = ("0", "no", "n", "false", "none", "alive", "nein", "nie", "keine", "keiner", "lebt", "lebend")
 """Values that say that something did not happen."""
 MOST_OPTIONS = 12
+OCCURS, DOES_NOT_OCCUR = "occurs", "does_not_occur"
+"""A good outcome, of a column of dates."""
 
 
 _Pick = Callable[[str, str | None, str | None], str | None]
@@ -61,13 +63,13 @@ class Roles:
     arms: tuple[str, ...]
     outcome: str
     kind: str
-    """number, category, or time (to an event)."""
+    """number, category, time (to an event), or date (of an event, empty where there was none)."""
     goal: str
-    """Of a number <=X or >=X; else the good value of the column."""
+    """Of a number <=X or >=X; of a date OCCURS or DOES_NOT_OCCUR; else the column's good value."""
     days: float
     """Of a time to an event, the window; else days from entry to the outcome."""
     measured: str | None
-    """Column of the date of the outcome; None: `days` after entry."""
+    """Column of the date of the outcome, and of the end of follow-up; None: `days` after entry."""
     time: str | None
     """Column of the days to the event or to the end of follow-up."""
     dose: str | None
@@ -99,7 +101,8 @@ def choose_roles(table: Table, request: Request) -> Roles:
             "projects of one row a patient. Begin with `posology ingest --suggest` and "
             "docs/longitudinal-study.md, or name another column with --subject."
         )
-    entry = pick("entry", request.entry, _first_named(dates, ENTRY))
+    able = [d for d in dates if d != request.outcome and not BAD.search(plain_name(d))]
+    entry = pick("entry", request.entry, _first_named(able, ENTRY))
     stated = next(iter(request.treatments), None)
     treatment = pick("treatment", stated, _guess_treatment(table, subject))
     if treatment is None:
@@ -113,12 +116,11 @@ def choose_roles(table: Table, request: Request) -> Roles:
     if outcome in taken:
         raise UserError(f"--outcome {outcome}: is another role's column already; name another one.")
     kind = _outcome_kind(table.column(outcome, "--outcome"), table)
-    if kind == "number":
-        time = None
+    if kind == "date":
+        _check_dates(outcome, entry, request)
+    time = time if kind == "category" else None
     kind = "time" if time is not None else kind
-    later = [d for d in dates if d not in taken and MEASURED.search(plain_name(d))]
-    measured = next(iter(later), None)
-    measured = None if time or entry is None else measured
+    measured = _measured(dates, {*taken, outcome}) if time is None and entry is not None else None
     if request.goal is None:
         guessed.add("goal")
     taken |= {outcome, time, measured}
@@ -130,13 +132,19 @@ def choose_roles(table: Table, request: Request) -> Roles:
         outcome,
         kind,
         _goal(table, request.goal, outcome, kind),
-        _days(table, request, (entry, measured, time), guessed),
+        _days(table, request, (entry, None if kind == "date" else measured, time), guessed),
         measured,
         time,
         dose,
         *_others(table, taken, entry is not None),
         frozenset(guessed),
     )
+
+
+def _measured(dates: Sequence[str], taken: set[str | None]) -> str | None:
+    """The first column of dates that is named like the end of follow-up."""
+    free = (name for name in dates if name not in taken)
+    return next((name for name in free if MEASURED.search(plain_name(name))), None)
 
 
 def _first_named(names: Sequence[str], words: re.Pattern[str]) -> str | None:
@@ -192,8 +200,12 @@ def _in_days(name: str) -> str:
 
 
 def _guess_outcome(table: Table, taken: set[str | None]) -> str | None:
-    able = [c for c in table.columns if c.name not in taken and c.kind in ("number", "category")]
-    able = [c for c in able if len(table.values(c.name)) > 1]
+    others = [c for c in table.columns if c.name not in taken and len(table.values(c.name)) > 1]
+    able = [
+        c
+        for c in others
+        if c.kind in ("number", "category") or (c.kind == "date" and BAD.search(plain_name(c.name)))
+    ]
     named = [c for c in able if _is_outcome(c)]
     clear = [c for c in named if re.search("outcome|endp", c.name.lower())]
     bad = [c for c in named if BAD.search(plain_name(c.name))]
@@ -207,14 +219,29 @@ def _is_outcome(column: Column) -> bool:
 
 
 def _outcome_kind(column: Column, table: Table) -> str:
-    if column.kind == "number":
-        return "number"
-    if 1 <= len(table.values(column.name)) <= MOST_OPTIONS and column.kind != "date":
+    if column.kind in ("number", "date"):
+        return column.kind
+    if 1 <= len(table.values(column.name)) <= MOST_OPTIONS:
         return "category"
     raise UserError(
-        f"--outcome {column.name}: is neither a column of numbers nor one of at most "
-        f"{MOST_OPTIONS} values (it looks like: {column.kind})."
+        f"--outcome {column.name}: is neither a column of numbers, nor one of dates, nor one of at "
+        f"most {MOST_OPTIONS} values (it looks like: {column.kind}). Make a column that says what "
+        "came of each patient."
     )
+
+
+def _check_dates(outcome: str, entry: str | None, request: Request) -> None:
+    """UserError where an event's date cannot be turned into days from entry."""
+    if entry is None:
+        raise UserError(
+            f"--outcome {outcome}: holds dates, and no column has the date of entry; name it with "
+            "--entry."
+        )
+    if request.days is not None and not _is_number(request.days):
+        raise UserError(
+            f"--days {request.days}: the outcome {outcome} holds dates, from which the days are "
+            "counted; give the window as a number, such as --days 365."
+        )
 
 
 def _goal(table: Table, stated: str | None, outcome: str, kind: str) -> str:
@@ -225,6 +252,14 @@ def _goal(table: Table, stated: str | None, outcome: str, kind: str) -> str:
         if not re.fullmatch(r"(<=|>=)[-+]?\d+(\.\d+)?", text):
             raise UserError(f"--goal {stated!r}: of numbers write '<=140' or '>=50'.")
         return text
+    is_bad = kind == "time" or BAD.search(plain_name(outcome))
+    if kind == "date":
+        if stated is not None and stated not in (OCCURS, DOES_NOT_OCCUR):
+            raise UserError(
+                f"--goal {stated!r}: {outcome} holds dates; write {DOES_NOT_OCCUR} if the event is "
+                f"bad, {OCCURS} if it is good."
+            )
+        return stated or (DOES_NOT_OCCUR if is_bad else OCCURS)
     values = table.values(outcome)
     if stated is not None:
         if stated not in values:
@@ -232,7 +267,6 @@ def _goal(table: Table, stated: str | None, outcome: str, kind: str) -> str:
         return stated
     negative = [v for v in values if v.lower() in NO]
     positive = [v for v in values if v.lower() not in NO]
-    is_bad = kind == "time" or BAD.search(plain_name(outcome))
     return next(iter([*negative, *values] if is_bad else [*positive, *values]))
 
 

@@ -7,7 +7,7 @@ from posology.records.sources.tables.column_kinds import Column, plain_name
 from posology.records.sources.tables.sql import YES
 from posology.records.sources.tables.suggest import quoted
 from posology.workflows.new.mapping import ENTRY, arm_code, check, covariate_code, outcome_code
-from posology.workflows.new.roles import Roles
+from posology.workflows.new.roles import OCCURS, Roles
 from posology.workflows.new.table import Table
 
 AGE = re.compile(r"^age(_y|$)|^alter$|^wiek$")
@@ -42,6 +42,8 @@ def option_name(roles: Roles, arm: str) -> str:
 
 def label(column: Column) -> str:
     """Words for a column of numbers, its unit after a comma: `sbp_mmHg` is `sbp, mmHg`."""
+    if column.kind == "date":
+        return _words(re.sub(r"^date_of_|_?(on|date|dt)$", "", column.name)) or column.name
     inside = re.search(r"\s*[\[(]([^\])]+)[\])]\s*$", column.name)
     if inside:
         return f"{_words(column.name[: inside.start()])}, {inside[1]}"
@@ -61,6 +63,8 @@ def _goal(table: Table, roles: Roles) -> str:
     if roles.kind == "number":
         bound = "at most" if roles.goal.startswith("<") else "at least"
         return f"{outcome} of {bound} {roles.goal[2:]} {unit}".strip()
+    if roles.kind == "date":
+        return f"{'an event' if roles.goal == OCCURS else 'no event'} under {outcome!r}"
     return f"{outcome}: {roles.goal}"
 
 
@@ -140,6 +144,9 @@ def _outcome(table: Table, roles: Roles) -> Iterator[str]:
         yield f"codes = [{quoted(code)}]"
         yield f"unit = {quoted(table.column(roles.outcome, '--outcome').unit or '')}"
         yield f"range = {{ {bound} = {float(roles.goal[2:])!r} }}{mark}"
+    elif roles.kind == "date":
+        yield f"kind = {quoted(roles.goal)}{mark}"
+        yield f"codes = [{quoted(code)}]"
     elif roles.kind == "category":
         yield 'kind = "occurs"'
         yield f"codes = [{quoted(f'{code}//{roles.goal}')}]{mark}"
@@ -149,6 +156,10 @@ def _outcome(table: Table, roles: Roles) -> Iterator[str]:
         yield f"codes = [{', '.join(quoted(f'{code}//{value}') for value in bad)}]{mark}"
     days = check(roles, "days", "--days")
     yield f"within_days = {roles.days:.1f}{days}"
+    if roles.kind == "date" and roles.measured is None:
+        yield from ("", "[follow_up]")
+        last = table.last_day()
+        yield f"until = {last}  # CHECK: the day to which all were followed; the last in the table"
 
 
 def _rest(roles: Roles, name: str) -> Iterator[str]:

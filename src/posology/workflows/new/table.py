@@ -65,6 +65,12 @@ class Table:
         )
         return [(b - a).days for a, b in pairs if a is not None and b is not None]
 
+    def last_day(self) -> date:
+        """The latest date in the table."""
+        dates = [column for column in self.columns if column.kind == "date"]
+        days = [_as_day(cell, column) for column in dates for cell in self.filled(column.name)]
+        return max(day for day in days if day is not None)
+
 
 def read_table(path: Path) -> Table:
     """The table of a file; RecordError if it cannot be read."""

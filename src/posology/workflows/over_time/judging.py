@@ -12,7 +12,7 @@ from posology.artifact import Artifact
 from posology.causal.doubly_robust_scores import Nuisance, fit_nuisance
 from posology.causal.propensity import Propensity, randomised_propensity
 from posology.causal.trial import Mask, Trial
-from posology.domain.cohort import Cohort, subset_decisions
+from posology.domain.cohort import Cohort, subset_decisions, windows_closed
 from posology.domain.policy import AllowedMask, Policy
 from posology.domain.safety import allowed_in_cohort, history_facts
 from posology.domain.safety_rules.check import check_safety, safety_rules
@@ -23,7 +23,6 @@ from posology.evaluation.table1.predictions import predict_cohort
 from posology.evaluation.table1.subgroups import find_subgroups
 from posology.learners.effects.target_trial import StudyTrial, build_study_trial
 from posology.lifecycle.advice_log import ACCEPTED, MatchedAdvice
-from posology.lifecycle.fresh_patients import windows_closed
 from posology.lifecycle.gate.evidence import (
     Coverage,
     GateEvidence,
