@@ -1,4 +1,4 @@
-"""Draw the stream's value by month and its monitors' evidence.
+"""Draw the stream: value by month, what updates gain, and what the monitors name.
 
 python -m benchmarks.stream_plot out/stream.json docs/stream.svg
 """
@@ -6,6 +6,7 @@ python -m benchmarks.stream_plot out/stream.json docs/stream.svg
 import argparse
 import json
 from pathlib import Path
+from typing import Any
 
 import matplotlib
 
@@ -21,32 +22,70 @@ TITLES = {
     "finetune": "refitted on six months",
     "frozen": "frozen",
 }
-STYLES = {"best": ":", "scratch": "-", "finetune": "--", "frozen": "-."}
+LOOKS = {
+    "best": ("#777777", ":"),
+    "scratch": ("#1d4f73", "-"),
+    "finetune": ("#b3541e", "--"),
+    "frozen": ("#2f7d4f", "-."),
+}
+FAMILIES = {"inputs": "o", "missingness": "s", "behaviour": "^", "outcomes": "D"}
+"""Families of monitors, and the marks of their counts."""
 
 
 def draw(rows: list[dict], path: Path) -> None:
-    """Two panels: value of each model, and the evidence of the frozen model's monitors."""
-    figure, (top, bottom) = plt.subplots(2, 1, figsize=(7, 5), sharex=True, height_ratios=(2, 1))
+    """Three panels: values, differences from the frozen model, counts of alarms by family."""
+    figure, panels = plt.subplots(3, 1, figsize=(7, 6.5), sharex=True, height_ratios=(3, 2, 2))
+    values = {
+        model: {
+            r["month"] + 1: 100 * r["value"]
+            for r in rows
+            if r["model"] == model and r["metric"] == "value"
+        }
+        for model in TITLES
+    }
     for model, title in TITLES.items():
-        found = [r for r in rows if r["model"] == model and r["metric"] == "value"]
-        months, values = [r["month"] + 1 for r in found], [100 * r["value"] for r in found]
-        top.plot(months, values, STYLES[model], color="#1d4f73", marker=".", label=title)
-    top.set_ylabel("effective, of 100")
-    top.legend(frameon=False, fontsize=8)
-    evidence = [r for r in rows if r["model"] == "monitors"]
-    shown = [min(max(r["value"], 1e-3), 1e3) for r in evidence]
-    bottom.semilogy([r["month"] + 1 for r in evidence], shown, color="#8a4b08")
-    bottom.axhline(1.0, color="#8a4b08", linewidth=0.8, linestyle=":")
-    bottom.set_ylabel("evidence")
-    bottom.set_xlabel(f"month of {MONTHS}")
-    for axis in (top, bottom):
-        axis.spines[["top", "right"]].set_visible(False)
+        color, line = LOOKS[model]
+        months = list(values[model])
+        panels[0].plot(months, list(values[model].values()), line, color=color, label=title)
+        if model in ("scratch", "finetune"):
+            gains = [values[model][month] - values["frozen"][month] for month in months]
+            panels[1].plot(months, gains, line, color=color, marker=".", label=title)
+    panels[1].axhline(0.0, color="#2f7d4f", linewidth=0.8, linestyle="-.")
+    for family, mark in FAMILIES.items():
+        _alarms(panels[2], rows, family, mark)
+    _label(figure, panels)
+    figure.savefig(path, metadata={"Date": None}, bbox_inches="tight")
+
+
+def _alarms(panel: Any, rows: list[dict], family: str, mark: str) -> None:
+    """How many monitors of a family alarm in each month."""
+    months = [r["month"] + 1 for r in rows if r["metric"] == "evidence"]
+    counts = [
+        sum(name.startswith(f"{family}: ") for name in r["named"])
+        for r in rows
+        if r["metric"] == "evidence"
+    ]
+    panel.plot(months, counts, "-", marker=mark, markersize=3, linewidth=0.8, label=family)
+
+
+def _label(figure: Any, panels: Any) -> None:
+    names = (
+        "effective, of 100",
+        "gain over frozen,\nof 100",
+        "monitors of the\nfrozen model: alarms",
+    )
+    for panel, name in zip(panels, names, strict=True):
+        panel.set_ylabel(name, fontsize=8)
+        panel.tick_params(labelsize=8)
+        panel.spines[["top", "right"]].set_visible(False)
+        panel.legend(frameon=False, fontsize=8, loc="upper left", bbox_to_anchor=(1.0, 1.0))
         for at in CHANGES.values():
-            axis.axvline(at + 1, color="#999999", linewidth=0.7)
+            panel.axvline(at + 1, color="#999999", linewidth=0.7)
+    panels[-1].set_xlabel(f"month of {MONTHS}", fontsize=8)
     for name, at in CHANGES.items():
-        top.annotate(name.replace("_", " "), (at + 1, top.get_ylim()[1]), fontsize=8, rotation=20)
+        where = (at + 1, panels[0].get_ylim()[1])
+        panels[0].annotate(name.replace("_", " "), where, fontsize=8, rotation=20)
     figure.tight_layout()
-    figure.savefig(path, metadata={"Date": None})
 
 
 def main() -> None:
