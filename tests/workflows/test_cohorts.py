@@ -62,3 +62,13 @@ def test_a_wrong_path_is_named(tmp_path: Path) -> None:
     wrong.write_text("time_zone = 'UTC'\n")
     with pytest.raises(UserError, match=r"map\.toml is not a readable Parquet file"):
         build_cohort("iwpc", wrong)
+
+
+def test_a_folder_of_events_is_no_cohort_yet(tmp_path) -> None:
+    (tmp_path / "data").mkdir()
+    with pytest.raises(
+        UserError, match=r"is a folder, but no cohort's\. Of events, as `posology in"
+    ):
+        read_cohort(tmp_path)
+    with pytest.raises(UserError, match=r"make a cohort first: posology cohort STUDY\.toml"):
+        read_cohort(str(tmp_path))

@@ -43,6 +43,11 @@ def read_cohort(study: str | Path | Study, events: str | Path | pa.Table | None 
         with local_copy(study) as folder:
             return load_cohort(folder)  # mapped files outlive their names
     if events is None:
+        if not isinstance(study, Study) and Path(study).is_dir():
+            raise UserError(
+                f"{study}: is a folder, but no cohort's. Of events, as `posology ingest` writes "
+                f"them, make a cohort first: posology cohort STUDY.toml {study} --out cohort"
+            )
         parsed = as_study(study)
         raise UserError(
             f"--events is missing: {parsed.name} is a study and needs events; a cohort's folder "
