@@ -50,7 +50,7 @@ def test_the_day_of_death_is_an_outcome_and_the_last_day_seen_ends_follow_up(tmp
     made = files(tmp_path)
     assert 'kind = "does_not_occur"  # CHECK: guessed; --goal states it' in made["study.toml"]
     assert 'codes = ["OUTCOME//died_on"]' in made["study.toml"]
-    assert '"OUTCOME//died_on" = "died"' in made["study.toml"]
+    assert '"OUTCOME//died_on" = "death"' in made["study.toml"]
     assert "until" not in made["study.toml"]
     outcome = 'code = "OUTCOME//died_on"\ntime = "{died_on}"\nwhen = "died_on"'
     assert outcome in made["mapping.toml"]
@@ -66,7 +66,7 @@ def test_its_dry_run_knows_every_outcome(tmp_path, monkeypatch) -> None:
         step = CliRunner().invoke(app, line.split(), env={"COLUMNS": "80"})
         assert step.exit_code == 0, step.output
     text = " ".join(step.output.split())
-    assert "died 20 20 60" in text.replace("│ ", "")
+    assert "death 20 20 60" in text.replace("│ ", "")
 
 
 def test_without_a_last_day_all_are_followed_to_the_tables_last_date(tmp_path) -> None:

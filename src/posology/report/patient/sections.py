@@ -198,7 +198,8 @@ def similar_note(advice: Recommendation) -> str:
         )
     return (
         f"{who}, what they were given and what came of it.{counted} {FEW_FACTS} Not adjusted for "
-        "how patients given one option differed from others. Counts under 5 are not shown, nor how "
+        "how patients given one option differed from others, nor for when they were treated. "
+        "Counts under 5 are not shown, nor how "
         "many reached the goal where under 5 did not."
     )
 

@@ -43,7 +43,8 @@ def option_name(roles: Roles, arm: str) -> str:
 def label(column: Column) -> str:
     """Words for a column of numbers, its unit after a comma: `sbp_mmHg` is `sbp, mmHg`."""
     if column.kind == "date":
-        return _words(re.sub(r"^date_of_|_?(on|date|dt)$", "", column.name)) or column.name
+        event = _words(re.sub(r"^date_of_|_?(on|date|dt)$", "", column.name)) or column.name
+        return "death" if event == "died" else event
     inside = re.search(r"\s*[\[(]([^\])]+)[\])]\s*$", column.name)
     if inside:
         return f"{_words(column.name[: inside.start()])}, {inside[1]}"
