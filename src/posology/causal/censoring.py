@@ -58,15 +58,15 @@ class FollowedTrial:
         That is how records end. With the date known, nobody's follow-up is left to chance, and no
         decision that reached its end stands for one that could not.
         """
-        calendar = self.trial.calendar
+        calendar = self.trial.outcome_calendar
         return self.inputs if calendar is None else self.inputs[:, calendar.shape[1] :]
 
 
 def with_inputs(trial: Trial, follow_up: FollowUp) -> FollowedTrial:
     """The trial with inputs for trees."""
     binned = bin_columns(distinct_columns(trial.covariates))
-    if trial.calendar is not None:
-        binned = np.hstack([bin_columns(trial.calendar), binned])
+    if trial.outcome_calendar is not None:
+        binned = np.hstack([bin_columns(trial.outcome_calendar), binned])
     return FollowedTrial(trial, follow_up, append_option(binned, trial.treatment, trial.n_options))
 
 

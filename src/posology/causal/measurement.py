@@ -118,8 +118,10 @@ def _logistic(followed: FollowedTrial, rows: Mask, known: Selected, weight: Weig
     from sklearn.linear_model import LogisticRegression
 
     trial = followed.trial
-    basis = fit_basis(trial.confounders[rows], hinges=False, products=False)
-    X = append_option(expand_basis(basis, trial.confounders), trial.treatment, trial.n_options)
+    basis = fit_basis(trial.outcome_confounders[rows], hinges=False, products=False)
+    X = append_option(
+        expand_basis(basis, trial.outcome_confounders), trial.treatment, trial.n_options
+    )
     fitted = LogisticRegression(C=1.0, max_iter=2000).fit(X[rows], known, weight)
     return fitted.predict_proba(X)[:, 1]
 

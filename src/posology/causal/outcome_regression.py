@@ -189,9 +189,10 @@ def _within_observed(mean: Matrix, trial: Trial, outcome: Column, fitted: Mask) 
 def ridge_columns(trial: Trial, fold: Fold) -> RidgeColumns:
     """Columns of a spline basis and their cross products; no outcome enters them."""
     common = expand_basis(fit_basis(trial.covariates, hinges=True, products=True), trial.covariates)
-    if trial.calendar is not None:  # no option's own: an option is not given in every year
-        dated = fit_basis(trial.calendar, hinges=True, products=False)
-        common = np.hstack([common, expand_basis(dated, trial.calendar)])
+    calendar = trial.outcome_calendar
+    if calendar is not None:  # no option's own: an option is not given in every year
+        dated = fit_basis(calendar, hinges=True, products=False)
+        common = np.hstack([common, expand_basis(dated, calendar)])
     own = expand_basis(fit_basis(trial.covariates, hinges=True, products=False), trial.covariates)
     given = np.eye(trial.n_options)[trial.treatment]
     by_option = [own * given[:, [k]] for k in range(trial.n_options)]
@@ -243,7 +244,7 @@ def _predict_ridge(
 
 def _boosted(trial: Trial, rows: Mask) -> Matrix:
     """Expected outcome of every decision under each option, by trees fitted on some rows."""
-    columns = distinct_columns(trial.confounders)
+    columns = distinct_columns(trial.outcome_confounders)
     inputs = append_option(columns, trial.treatment, trial.n_options)
     trees = make_boosted_trees().fit(fill_unknown(inputs[rows]), trial.outcome[rows])
     return predict_options(trees, inputs, trial.n_options)

@@ -63,16 +63,34 @@ class Trial:
     calendar: Float64[np.ndarray, "decision column"] | None = None
     """When the decision was made (calendar.py); None where nobody knows, or it does not vary. It
     moves what is given and how outcomes turn out, and is adjusted for; no effect depends on it."""
+    has_closed_windows: bool = True
+    """Whether the outcome's window of every decision was over when the records ended. Else the date
+    tells of whom only early events could become known, and models of outcomes must not see it."""
 
     def __len__(self) -> int:
         return len(self.outcome)
 
     @property
     def confounders(self) -> Float64[np.ndarray, "decision confounder"]:
-        """What is adjusted for: the covariates, then the calendar."""
-        if self.calendar is None:
-            return self.covariates
-        return np.hstack([self.covariates, self.calendar])
+        """What propensities depend on: the covariates, then the calendar."""
+        return _beside(self.covariates, self.calendar)
+
+    @property
+    def outcome_calendar(self) -> Float64[np.ndarray, "decision column"] | None:
+        """The calendar, where models of outcomes may see it."""
+        return self.calendar if self.has_closed_windows else None
+
+    @property
+    def outcome_confounders(self) -> Float64[np.ndarray, "decision confounder"]:
+        """What outcomes depend on."""
+        return _beside(self.covariates, self.outcome_calendar)
+
+
+def _beside(
+    covariates: Float64[np.ndarray, "decision feature"],
+    calendar: Float64[np.ndarray, "decision column"] | None,
+) -> Float64[np.ndarray, "decision confounder"]:
+    return covariates if calendar is None else np.hstack([covariates, calendar])
 
 
 MIN_GIVEN = 10
@@ -137,6 +155,7 @@ def select_rows(trial: Trial, rows: Mask) -> Trial:
         trial.option_names,
         None if trial.follow_up is None else _select_follow_up(trial.follow_up, rows),
         None if trial.calendar is None else trial.calendar[rows],
+        trial.has_closed_windows,
     )
 
 

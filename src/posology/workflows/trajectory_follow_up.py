@@ -85,7 +85,6 @@ def trajectory_weights(
         full.subject[among],
         full.n_options,
         follow_up=_follow_up_to_the_next(cohort, row, start, horizon),
-        calendar=None if full.calendar is None else full.calendar[among],
     )
     weight = np.zeros(len(cohort))
     weight[row] = observation_weights(trial, rng)

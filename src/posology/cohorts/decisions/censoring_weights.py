@@ -136,9 +136,8 @@ def _weights(
     anybody is followed to the end (a patient's last year, where records cover five), nearly all
     that is known are events. A model that sees how long a patient has been observed would learn
     that, and not the risk. So the time scale of leaving is days since the first decision, which
-    each decision enters late (left truncation); and a decision has weight 0, whatever was seen,
-    where one that is followed so long would have a truncated weight: the end is out of its reach
-    (Crump et al. 2009, doi:10.1093/biomet/asn055, on such overlap).
+    each decision enters late (left truncation); and decisions out of reach of the end have weight
+    0, whatever was seen (`_in_reach`).
 
     Args:
         settled: when the outcome was settled, and by what.
@@ -149,26 +148,55 @@ def _weights(
     """
     if observed.all():
         return None
-    entry, rows = predictors.since_first, np.flatnonzero(predictors.is_train)
     days, by = settled[0].astype(np.float64), settled[1]
-    option, X = predictors.option, predictors.X
-    model = fit_survival(
-        entry[rows] + days[rows],
-        by[rows] == CENSORED,
-        option[rows],
-        X[rows],
-        _RIDGE,
-        entry[rows],
-    )
-    staying, to_least = (
-        survival_before(model, entry + until, option, X, entry) for until in (days, least_days)
-    )
-    followed = observed / np.maximum(staying, _LEAST)
-    limit = _limit(followed, observed, predictors)
-    weight = followed * measured
+    staying = _staying(predictors, days, by == CENSORED, days)
+    weight = observed * measured / np.maximum(staying, _LEAST)
     weight = np.minimum(weight, _limit(weight, observed, predictors))
-    weight[1 / np.maximum(to_least, _LEAST) > limit * (1 + _ROUNDING)] = 0.0
-    return weight.astype(np.float32)
+    reached = _in_reach(predictors, days, by == CENSORED, observed, least_days)
+    return np.where(reached, weight, 0.0).astype(np.float32)
+
+
+def _staying(
+    predictors: _Predictors,
+    days: Float64[np.ndarray, " decision"],
+    is_left: Bool[np.ndarray, " decision"],
+    until: Float64[np.ndarray, " decision"],
+) -> Float64[np.ndarray, " decision"]:
+    """P(followed for `until` days), on the clock of days since the patient's first decision.
+
+    days: until follow-up ended, or the outcome was settled.
+    """
+    entry, rows = predictors.since_first, np.flatnonzero(predictors.is_train)
+    option, X = predictors.option, predictors.X
+    exits = entry + days
+    model = fit_survival(exits[rows], is_left[rows], option[rows], X[rows], _RIDGE, entry[rows])
+    return survival_before(model, entry + until, option, X, entry)
+
+
+def _in_reach(
+    predictors: _Predictors,
+    days: Float64[np.ndarray, " decision"],
+    is_left: Bool[np.ndarray, " decision"],
+    observed: Bool[np.ndarray, " decision"],
+    least_days: float,
+) -> Bool[np.ndarray, " decision"]:
+    """Whether a decision's end could be reached: some of its option at its time do reach it.
+
+    False where one that is followed so long would have a weight beyond nearly all of the option
+    (Crump et al. 2009, doi:10.1093/biomet/asn055, on such overlap). Only time and option count, not
+    who leaves: those with covariates of many who leave have large weights, and stay.
+    """
+    clock = replace(predictors, X=predictors.X[:, :0])
+    seen, least = (
+        np.maximum(_staying(clock, days, is_left, until), _LEAST)
+        for until in (days, np.full(len(days), least_days))
+    )
+    reached = np.ones(len(days), dtype=bool)
+    for k in np.unique(predictors.option):
+        mine = predictors.option == k
+        limit = _limit(1 / seen, observed & mine, predictors)
+        reached[mine] = 1 / least[mine] <= limit * (1 + _ROUNDING)
+    return reached
 
 
 def _limit(

@@ -10,7 +10,7 @@ from posology.causal.boosted_trees import make_boosted_trees
 from posology.causal.calendar import calendar_columns
 from posology.causal.doubly_robust_scores import fit_nuisance
 from posology.causal.trial import Trial, require_every_option
-from posology.domain.cohort import Cohort
+from posology.domain.cohort import Cohort, windows_closed
 from posology.domain.formulary import Formulary
 from posology.domain.history import History, StepIndex
 from posology.domain.policy import AllowedMask, Doses, choose_learned
@@ -89,6 +89,7 @@ class EffectLearner:
                 *(outcome_follow_up(c, treated_rows(c)) for c in (train, validation))
             ),
             _calendar(train, validation),
+            all(windows_closed(c)[treated_rows(c)].all() for c in (train, validation)),
         )
         nuisance = fit_nuisance(require_every_option(trial), np.random.default_rng(self.seed))
         effects = fit_effects(nuisance, self.gate)

@@ -47,6 +47,7 @@ def build_secondary_trials(cohort: Cohort, study_trial: StudyTrial) -> Secondary
             study_trial.trial,
             outcome=np.where(known, column, 0.0),
             follow_up=follow_up_of(known, days, by),
+            has_closed_windows=False,  # they have windows of their own
         )
     return SecondaryTrials(trials, not_estimable, others)
 

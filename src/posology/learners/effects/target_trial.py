@@ -9,7 +9,7 @@ from posology.causal.calendar import calendar_columns
 from posology.causal.restricted_mean import restricted_times
 from posology.causal.trial import Mask, Trial
 from posology.domain.codes import matching_rows
-from posology.domain.cohort import Cohort
+from posology.domain.cohort import Cohort, windows_closed
 from posology.domain.profile import Profile
 from posology.errors import UserError
 from posology.learners.effects.follow_up import outcome_follow_up
@@ -104,6 +104,7 @@ def build_study_trial(
         options,
         tuple(t.title for t in cohort.study.formulary.treatments),
         calendar=calendar_columns(None if cohort.time is None else cohort.time[row]),
+        has_closed_windows=bool(windows_closed(cohort)[row].all()),
     )
     kinds = spec.kind[varies]
     names = _covariate_names(cohort.profile, spec.code[varies], kinds)
