@@ -1,5 +1,6 @@
 """Inverse probability of censoring weights: each observed outcome stands for those lost like it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -149,7 +150,7 @@ def _weights(
     if observed.all():
         return None
     days, by = settled[0].astype(np.float64), settled[1]
-    staying = _staying(predictors, days, by == CENSORED, days)
+    (staying,) = _staying(predictors, days, by == CENSORED, (days,))
     weight = observed * measured / np.maximum(staying, _LEAST)
     weight = np.minimum(weight, _limit(weight, observed, predictors))
     reached = _in_reach(predictors, days, by == CENSORED, observed, least_days)
@@ -160,9 +161,10 @@ def _staying(
     predictors: _Predictors,
     days: Float64[np.ndarray, " decision"],
     is_left: Bool[np.ndarray, " decision"],
-    until: Float64[np.ndarray, " decision"],
-) -> Float64[np.ndarray, " decision"]:
-    """P(followed for `until` days), on the clock of days since the patient's first decision.
+    untils: Sequence[Float64[np.ndarray, " decision"] | float],
+) -> list[Float64[np.ndarray, " decision"]]:
+    """P(followed for `until` days) of each, by one model on the clock of days since the patient's
+    first decision.
 
     days: until follow-up ended, or the outcome was settled.
     """
@@ -170,7 +172,7 @@ def _staying(
     option, X = predictors.option, predictors.X
     exits = entry + days
     model = fit_survival(exits[rows], is_left[rows], option[rows], X[rows], _RIDGE, entry[rows])
-    return survival_before(model, entry + until, option, X, entry)
+    return [survival_before(model, entry + until, option, X, entry) for until in untils]
 
 
 def _in_reach(
@@ -188,8 +190,8 @@ def _in_reach(
     """
     clock = replace(predictors, X=predictors.X[:, :0])
     seen, least = (
-        np.maximum(_staying(clock, days, is_left, until), _LEAST)
-        for until in (days, np.full(len(days), least_days))
+        np.maximum(staying, _LEAST)
+        for staying in _staying(clock, days, is_left, (days, least_days))
     )
     reached = np.ones(len(days), dtype=bool)
     for k in np.unique(predictors.option):

@@ -17,7 +17,8 @@ TREATMENT = re.compile(
 OUTCOME = re.compile(
     r"outcome|result|after|follow|respon|success|final|_end$|died|death|relaps|recur|cured"
     r"|event|remission|improv|readmi|^status|(vital|survival|disease|cancer)_?status"
-    r"|(^|_)nach(_|$)|ergebnis|endpunkt|nachbeob|nachsorge|verlauf|ansprech|heilung|geheilt|verstorben|gestorben"
+    r"|(^|_)nach(_|$)|ergebnis|endpunkt|nachbeob|nachsorge|verlauf|ansprech|heilung|geheilt"
+    r"|verstorben|gestorben"
     r"|^tod|todes|uberleb|ruckfall|rezidiv|progress|komplikation|entlass|ereignis|wiederaufn"
     r"|wynik|zgon|nawrot"
 )
