@@ -6,7 +6,8 @@
 outcomes are complete when it begins, and judged by the truth on test patients of the month. Value
 is the true probability that the option chosen is effective, at its best dose. Forgetting is what an
 updated model loses against the frozen one on the patients of the half year before the stream. The
-monitors of the frozen model run beside. A run that was cut short continues.
+monitors of the frozen model run beside. `--new-drug-fall 0` makes the new drug as good as the
+others are on average. A run that was cut short continues.
 """
 
 import argparse
@@ -34,6 +35,7 @@ from benchmarks.stream_world import (
 )
 from posology.domain.cohort import subset_decisions
 from posology.lifecycle.monitoring.verdict import judge_months
+from posology.simulators.clinic.drift import SEMAGLUTIDE_FALL
 from posology.workflows.monitoring.observe import measure_monitoring, observe_decisions
 
 FROZEN, FINETUNE, SCRATCH = "frozen", "finetune", "scratch"
@@ -112,13 +114,14 @@ def main() -> None:
     parser.add_argument("--patients", type=int, default=80_000)
     parser.add_argument("--seed", type=int, default=2027)
     parser.add_argument("--method", default="logistic")
-    parser.add_argument("--every", type=int, default=1, help="months between two updates")
+    parser.add_argument("--months", default=",".join(map(str, range(MONTHS))))
+    parser.add_argument("--new-drug-fall", type=float, default=SEMAGLUTIDE_FALL)
     parser.add_argument("--models", default=f"{FROZEN},{FINETUNE},{SCRATCH}")
     args = parser.parse_args()
     started, how = time.time(), (args.method, args.seed)
     has_rows = args.json is not None and args.json.exists()
     rows: Rows = json.loads(args.json.read_text())["rows"] if has_rows else []
-    world = draw_world(args.patients, args.seed)
+    world = draw_world(args.patients, args.seed, args.new_drug_fall)
     per_month = np.bincount(world.month[(world.month >= 0) & (world.month < MONTHS)]).mean()
     print(f"{args.patients:,} patients, {per_month:.0f} decisions a month; {CHANGES}", flush=True)
     frozen = fit_month(world, 0, FROZEN, how)
@@ -126,7 +129,7 @@ def main() -> None:
         rows += monitor_rows(world, frozen, args.seed)
         keep(args.json, rows, args.seed, started)
     done = {r["month"] for r in rows if r["model"] != "monitors"}
-    for month in range(0, MONTHS, args.every):
+    for month in map(int, args.months.split(",")):
         if month in done:
             continue
         found = measure_month(world, month, tuple(args.models.split(",")), frozen, how)

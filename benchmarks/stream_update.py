@@ -7,8 +7,8 @@ patients but the test patients go to `posology update`: a challenger is learned 
 patients, and promoted if the gate is open. `update` is the champion that then answers the month,
 `challenger` the model that would answer without a gate, `frozen` the first champion. Value and
 forgetting are the truth on test patients, as in `benchmarks.stream`. Every look is one of the 120
-of the gate's default plan. A run that was cut short continues: each month has its own copy of the
-registry.
+of the gate's plan, which is the default one but for `--harm-margin`. A run that was cut short
+continues: each month has its own copy of the registry.
 """
 
 import argparse
@@ -40,11 +40,14 @@ from benchmarks.stream_world import (
 )
 from posology import artifact
 from posology.domain.cohort import TEST
+from posology.lifecycle.gate.plan import GatePlan
 from posology.lifecycle.registry.changes import Author, promote
 from posology.lifecycle.registry.state import read_registry
 from posology.lifecycle.registry.versions import verify_version
+from posology.simulators.clinic.drift import SEMAGLUTIDE_FALL
 from posology.simulators.clinic.options import OPTIONS
 from posology.workflows.fit import fit
+from posology.workflows.over_time.plan import set_plan
 from posology.workflows.over_time.registry import add_model
 from posology.workflows.over_time.update import Learning, NewRecords, UpdateResult, update
 
@@ -63,6 +66,8 @@ class Stream:
     work: Path
     how: tuple[str, int]
     """Method and seed."""
+    harm_margin: float
+    """Largest increase of a harm that the gate need not exclude."""
 
     @property
     def start(self) -> Path:
@@ -77,6 +82,9 @@ class Stream:
             fit(before, method, seed, evidence_decisions=0, progress=_silent).save(model)
             entry = add_model(draft, model, AUTHOR).entry
             promote(read_registry(draft), entry.digest, AUTHOR)
+            settings = self.work / "plan.toml"
+            settings.write_text(f"harm_margin = {self.harm_margin}\n", encoding="utf-8")
+            set_plan(draft, settings, AUTHOR)
             draft.rename(folder)
         return folder
 
@@ -158,13 +166,15 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=2027)
     parser.add_argument("--method", default="logistic")
     parser.add_argument("--months", default=",".join(map(str, range(MONTHS))))
+    parser.add_argument("--new-drug-fall", type=float, default=SEMAGLUTIDE_FALL)
+    parser.add_argument("--harm-margin", type=float, default=GatePlan().harm_margin)
     parser.add_argument("--work", type=Path, default=Path("out/stream_update"))
     args = parser.parse_args()
     started = time.time()
     args.work.mkdir(parents=True, exist_ok=True)
     rows: Rows = json.loads(args.json.read_text())["rows"] if args.json.exists() else []
-    world, events = draw_world_and_events(args.patients, args.seed)
-    stream = Stream(world, events, args.work, (args.method, args.seed))
+    world, events = draw_world_and_events(args.patients, args.seed, args.new_drug_fall)
+    stream = Stream(world, events, args.work, (args.method, args.seed), args.harm_margin)
     registry = stream.start
     frozen = fitted(_champion(registry))
     print(f"{args.patients:,} patients; first champion fitted", flush=True)

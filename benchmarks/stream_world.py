@@ -55,17 +55,20 @@ def first_day(month: int) -> float:
     return float((START + month).astype("datetime64[D]").astype(int))
 
 
-def draw_world(patients: int, seed: int) -> StreamWorld:
+def draw_world(patients: int, seed: int, new_drug_fall: float = 0.0) -> StreamWorld:
     """Simulate the clinic and read its decisions."""
-    return draw_world_and_events(patients, seed)[0]
+    return draw_world_and_events(patients, seed, new_drug_fall)[0]
 
 
-def draw_world_and_events(patients: int, seed: int) -> tuple[StreamWorld, pa.Table]:
+def draw_world_and_events(
+    patients: int, seed: int, new_drug_fall: float = 0.0
+) -> tuple[StreamWorld, pa.Table]:
     """The world, and the events that its decisions were read from.
 
     Vocabulary and scaling are fitted on the whole stream: they are the same for all models.
     """
-    drift = Drift(is_steady=True, **{name: first_day(at) for name, at in CHANGES.items()})
+    days = {name: first_day(at) for name, at in CHANGES.items()}
+    drift = Drift(is_steady=True, new_drug_fall=new_drug_fall, **days)
     settings = ClinicSettings(patients=patients, seed=seed, drift=drift)
     simulated = simulate_patients(settings, np.arange(1, patients + 1))
     events = meds_table(simulated.events)

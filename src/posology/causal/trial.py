@@ -117,16 +117,6 @@ def validate_trial(trial: Trial) -> Trial:
     return trial
 
 
-def require_every_option(trial: Trial) -> Trial:
-    """The same trial; UserError if an option has few patients, as learners may choose it."""
-    if rare := rare_options(trial):
-        raise UserError(
-            f"{_how_often(trial, rare)}; at least {MIN_GIVEN} are needed: leave the option out of "
-            "the study"
-        )
-    return trial
-
-
 def rare_options(trial: Trial) -> list[int]:
     """Options given less than MIN_GIVEN times."""
     counts = np.bincount(trial.treatment, minlength=trial.n_options)

@@ -8,6 +8,7 @@ from posology.causal.heterogeneity import heterogeneity_test
 from posology.causal.outcome_regression import OutcomeRegression
 from posology.causal.propensity import known_propensity
 from posology.causal.trial import Trial
+from posology.domain.cohort import subset_decisions
 from posology.errors import UserError
 from posology.learners.effects.policy import EffectLearner
 from posology.learners.effects.r_learner import choose_option, fit_effects, predict_effects
@@ -157,3 +158,28 @@ def test_a_cohort_of_single_outcomes_is_learned() -> None:
     chosen = policy.choice_probabilities(test.history, test.last_step, everything).argmax(axis=1)
     truth = np.digitize(test.dose, [21, 49.0001])
     assert (chosen == truth).mean() > 0.6
+
+
+def test_an_option_that_nobody_was_given_is_not_chosen() -> None:
+    """As of a drug that the study names and that comes later."""
+    train, validation, test = (small_cohort(seed, 300, best_known=False) for seed in (1, 2, 3))
+    train, validation = (subset_decisions(c, c.treatment != 2) for c in (train, validation))
+    policy = EffectLearner().fit(train, validation)
+    assert policy.formulary.unlearned == ("high",)
+    everything = np.ones((300, 3), bool)
+    p = policy.choice_probabilities(test.history, test.last_step, everything)
+    assert (p[:, 2] == 0).all()
+    assert (p.argmax(axis=1) == (test.dose > 21)).mean() > 0.6
+
+
+def test_a_covariate_that_an_options_patients_all_lack_is_no_error() -> None:
+    """As a laboratory value of those given a drug that few got."""
+    rng = np.random.default_rng(5)
+    x, t = rng.normal(size=(400, 3)), (rng.random(400) < 0.1).astype(np.int64)
+    x[t == 1, 2] = np.nan
+    outcome = x[:, 0] * (1 + t) + rng.normal(size=400)
+    known = known_propensity(np.column_stack([np.full(400, 0.9), np.full(400, 0.1)]))
+    learned = fit_effects(
+        fit_nuisance(Trial(x, t, outcome, np.arange(400), 2), rng, known), gate=False
+    )
+    assert np.isfinite(predict_effects(learned, x)).all()

@@ -75,3 +75,16 @@ def test_the_truth_counts_the_report_that_decides(steady: SimulatedPatients) -> 
     old = steady.decisions.truth.effective[same]
     late = (days(drifted) > DAY - 90) & (days(drifted) < DAY - 40)
     assert np.nanmean(drifted.decisions.truth.effective[late]) < np.nanmean(old) - 0.05
+
+
+def test_a_better_new_drug_is_truly_better_and_nothing_else_is(
+    steady: SimulatedPatients,
+) -> None:
+    better = simulated(new_drug_fall=5.0)
+    first = steady.decisions.quarter == 0
+    falls = [p.decisions.truth.fall[p.decisions.quarter == 0] for p in (steady, better)]
+    others = np.arange(falls[0].shape[1]) != NEW_OPTION
+    np.testing.assert_array_equal(falls[0][:, others], falls[1][:, others])
+    more = falls[1][:, NEW_OPTION, -1] - falls[0][:, NEW_OPTION, -1]
+    assert first.sum() == len(more)
+    assert 3 < more.mean() <= 5

@@ -1,6 +1,6 @@
 """Treatment effects as a policy: the option with the largest effect for this patient."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
@@ -9,7 +9,7 @@ from jaxtyping import Float64, Int64
 from posology.causal.boosted_trees import make_boosted_trees
 from posology.causal.calendar import calendar_columns
 from posology.causal.doubly_robust_scores import fit_nuisance
-from posology.causal.trial import Trial, require_every_option
+from posology.causal.trial import Trial, rare_options, validate_trial
 from posology.domain.cohort import Cohort, windows_closed
 from posology.domain.formulary import Formulary
 from posology.domain.history import History, StepIndex
@@ -75,7 +75,10 @@ class EffectLearner:
     """Prefixes of codes that get no features."""
 
     def fit(self, train: Cohort, validation: Cohort) -> EffectPolicy:
-        """Fit the effects; UserError where an option was too rarely received."""
+        """Fit the effects; an option that hardly anybody was given is not learned.
+
+        UserError where fewer than two options were given often enough to compare.
+        """
         spec = build_feature_spec(train, self.excluded_prefixes)
         first, second = (build_trial(cohort, spec) for cohort in (train, validation))
         trial = Trial(
@@ -91,13 +94,15 @@ class EffectLearner:
             _calendar(train, validation),
             all(windows_closed(c)[treated_rows(c)].all() for c in (train, validation)),
         )
-        nuisance = fit_nuisance(require_every_option(trial), np.random.default_rng(self.seed))
+        nuisance = fit_nuisance(validate_trial(trial), np.random.default_rng(self.seed))
         effects = fit_effects(nuisance, self.gate)
         effect = predict_effects(effects, trial.covariates)
         base = nuisance.trial.outcome - effect[np.arange(len(trial)), trial.treatment]
         model = make_boosted_trees().fit(trial.covariates, base)
+        formulary = train.study.formulary
+        rare = {formulary.names[k] for k in rare_options(trial)}
         return EffectPolicy(
-            train.study.formulary,
+            replace(formulary, unlearned=tuple(sorted(rare.union(formulary.unlearned)))),
             train.profile,
             spec,
             effects,

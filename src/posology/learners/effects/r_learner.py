@@ -17,7 +17,7 @@ from posology.causal.heterogeneity import Heterogeneity
 from posology.causal.outcome_regression import append_option
 from posology.causal.ridge import fit_ridge
 from posology.causal.spline_basis import SplineBasis, expand_basis, fit_basis
-from posology.causal.trial import FOLDS, Column, Matrix
+from posology.causal.trial import FOLDS, Column, Matrix, rare_options
 from posology.learners.effects.gate import assess_heterogeneity
 from posology.learners.effects.x_learner import held_out_x_learner, x_learner_trees
 from posology.learners.outcome_models.gradient_boosting import trees_of_boosting
@@ -126,8 +126,10 @@ def fit_effects(nuisance: Nuisance, gate: bool = True) -> Effects:
     over_the_most_frequent: tuple[Trees, ...] = ()
     if x_learner_weight > 0:
         over_the_most_frequent = x_learner_trees(nuisance)
+    average = nuisance.scores.mean(axis=0)
+    average[rare_options(trial)] = -np.inf
     ungated = Effects(
-        best_single=int(nuisance.scores.mean(axis=0).argmax()),
+        best_single=int(average.argmax()),
         is_personal=True,
         heterogeneity=assess_heterogeneity(nuisance, held_out),
         average=level,

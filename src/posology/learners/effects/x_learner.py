@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Float64
 
-from posology.causal.boosted_trees import distinct_columns, make_effect_trees
+from posology.causal.boosted_trees import distinct_columns, fill_unknown, make_effect_trees
 from posology.causal.doubly_robust_scores import Nuisance
 from posology.causal.nested_nuisance import NestedNuisance
 from posology.causal.propensity import PROPENSITY_FLOOR
@@ -116,10 +116,14 @@ def _fit(imputing: _Imputing, rows: Mask) -> Models:
         gain = outcome - mean[:, reference], _where(of_option, could[:, reference])
         gain_of_reference = mean[:, k] - outcome, _where(of_reference, could[:, k])
         models[k] = tuple(
-            (make_effect_trees(len(trial)).fit(imputing.columns[fitted], target[fitted]), weight)
+            (_trees(imputing.columns[fitted], target[fitted], len(trial)), weight)
             for (target, fitted), weight in ((gain, 1 - share), (gain_of_reference, share))
         )
     return models
+
+
+def _trees(columns: Matrix, effect: Column, decisions: int) -> Any:
+    return make_effect_trees(decisions).fit(fill_unknown(columns), effect)
 
 
 def _predict(

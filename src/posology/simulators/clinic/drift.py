@@ -21,6 +21,9 @@ LABORATORY_SHIFT = 6.0
 SEASON_SHIFT = 3.0
 """Half of the further winter-to-summer swing, mmol/mol."""
 NEW_OPTION = GLP1
+SEMAGLUTIDE_FALL = 7.5
+"""How much further HbA1c falls under semaglutide than under liraglutide, the clinic's GLP-1
+agonist, mmol/mol: 0.69 % (SUSTAIN 10; Capehorn 2020, Diabetes Metab 46:100)."""
 _COLDEST_DAY = 25.0
 
 
@@ -33,6 +36,8 @@ class Drift:
     new_drug: float = -NEVER
     """Before it, nobody gets the drug; by default it was always there."""
     season: float = NEVER
+    new_drug_fall: float = 0.0
+    """Further fall of HbA1c under the new drug at its largest dose, mmol/mol."""
     is_steady: bool = False
     """Whether the popularity of options stays as it was, instead of moving year by year."""
 
@@ -48,6 +53,13 @@ def choice_shift(
     for option in (SGLT2, GLP1):
         shift[day >= drift.guideline, option] = GUIDELINE_SHIFT
     shift[day < drift.new_drug, NEW_OPTION] = -np.inf
+    return shift
+
+
+def fall_shift(drift: Drift) -> Float64[np.ndarray, " treatment"]:
+    """Further fall of HbA1c under each option, mmol/mol."""
+    shift = np.zeros(len(OPTIONS))
+    shift[NEW_OPTION] = drift.new_drug_fall
     return shift
 
 

@@ -25,7 +25,7 @@ from posology.simulators.clinic.disease import (
     response_features,
     seasonal_shift,
 )
-from posology.simulators.clinic.drift import NO_DRIFT, Drift, report_shift
+from posology.simulators.clinic.drift import NO_DRIFT, Drift, fall_shift, report_shift
 from posology.simulators.clinic.harms import harm_risks, stopping_risks
 from posology.simulators.clinic.options import LEVELS, OPTIONS, dose_share, yearly_costs
 from posology.simulators.clinic.population import Patients
@@ -73,9 +73,11 @@ def true_effects(
     """True effects for patients whose HbA1c was just reported.
 
     `unknown_trait` is the SD of a lasting response to average over (see
-    `true_effects_without_history`). Of the drift, what shifts the report in six months counts.
+    `true_effects_without_history`). Of the drift, what shifts the report in six months counts, and
+    what the new drug does.
     """
     known = response_features(patients, state)
+    known = replace(known, trait=known.trait + fall_shift(drift))
     fall = full_dose_fall(known)[:, :, None] * dose_share(state.egfr)
     on, off = _six_months_on(patients, state, fall)
     trait = unknown_trait * (known.adherence / TRIAL_ADHERENCE)[:, None, None]
