@@ -1,6 +1,7 @@
 """Outcomes into the store: linked, corrected, never twice; what is left out has its reason."""
 
 import datetime
+import math
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -9,6 +10,7 @@ import pyarrow as pa
 import pytest
 from sqlalchemy import func, select
 
+from posology.domain.study import PredictionTarget
 from posology.errors import UserError
 from posology.lifecycle.advice_log import ACCEPTED, OVERRIDDEN, UNKNOWN
 from posology.service.keys import KEY, derive_key, read_or_make_key
@@ -19,11 +21,13 @@ from posology.service.returning.words import describe
 from posology.service.store import (
     DecisionRecord,
     FeedbackRecord,
+    OutcomeRecord,
     Store,
     open_store,
     save_answer,
     save_decision,
     save_feedback,
+    save_outcome,
     verify_audit,
 )
 from posology.service.store.tables import OUTCOMES
@@ -142,3 +146,60 @@ def test_patients_may_have_other_ids_and_the_model_another_name(
     assert served_name(names, "") == "two_drugs"
     with pytest.raises(UserError, match="--name heparin: the store has answers of: two_drugs"):
         served_name(names, "heparin")
+
+
+def test_an_answer_about_nobody_named_is_no_answer_about_a_patient_without_an_id(
+    store: Store, tmp_path: Path
+) -> None:
+    made = ZERO.replace(tzinfo=datetime.UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    stored = replace(made_up_answer("dose", made, "", "0" * 64), id="nobody", model="two_drugs")
+    store.write_now(save_answer, stored)
+    (tmp_path / "ids.csv").write_text("subject_id,patient_id\n1,1\n")
+    key_of = patient_keys(tmp_path, tmp_path / "ids.csv", plain=False)
+    events = event_table((1, 20, "LAB", 4.0), (9, 20, "LAB", 4.0))
+    found = add_outcomes(store, Question("two_drugs", study(), key_of), events, False)
+    assert (found.results, found.unlinked) == ({"kept": 1}, {"nobody_asked": 1})
+    log = store.read_now(read_advice_log, "two_drugs", study(), {1: key_of(1), 9: key_of(9)})
+    assert log.subject_id.tolist() == [1]
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        (b"\xef\xbb\xbfsubject_id,patient_id\n77,1\n", ""),
+        (b"subject_id,patient_id\n77,1\n77,1\n", ""),
+        (b"subject_id,patient_id\n77,M\xfcller\n", r"ids\.csv: is not in UTF-8"),
+        (b"subject_id,patient_id\n77\n", r"ids\.csv, line 2: patient_id is missing"),
+        (b"subject_id,patient_id\n77,\n", r"ids\.csv, line 2: patient_id is missing"),
+        (b"subject_id,patient_id\n77,1\n77,2\n", r"line 3: this subject_id stands above with"),
+        (b"patient_id,subject_id\n1,77\n", "its first line must be subject_id,patient_id"),
+    ],
+)
+def test_a_file_of_ids_as_spreadsheets_write_it(
+    tmp_path: Path, content: bytes, problem: str
+) -> None:
+    (tmp_path / "ids.csv").write_bytes(content)
+    if problem:
+        with pytest.raises(UserError, match=problem):
+            patient_keys(tmp_path, tmp_path / "ids.csv", plain=True)
+    else:
+        assert patient_keys(tmp_path, tmp_path / "ids.csv", plain=True)(77) == "1"
+
+
+def test_what_is_forecast_has_a_window_of_its_own_which_may_never_end(
+    store: Store, tmp_path: Path
+) -> None:
+    target = PredictionTarget("stroke", ("STROKE",), within_days=math.inf)
+    asked = replace(question(tmp_path), study=replace(study(), diagnosis=(target,)))
+    events = event_table((1, 90, "STROKE", None), (2, 90, "LAB", 6.0))
+    found = add_outcomes(store, asked, events, False)
+    assert (found.results, found.unlinked) == ({"kept": 1}, {"after_the_window": 1})
+
+
+def test_a_long_key_is_kept_as_its_hash_and_known_again(store: Store) -> None:
+    long = OutcomeRecord("x" * 400, "LAB", 4.0, "2026-01-01T00:00:00.000000Z", "lab", answer="a1")
+    assert store.write_now(save_outcome, long) == "kept"
+    assert store.write_now(save_outcome, long) == "known"
+    assert store.write_now(save_outcome, replace(long, value=5.0)) == "corrected"
+    keys = store.read_now(lambda c: c.scalars(select(OUTCOMES.c.key)).all())
+    assert {len(key) for key in keys} == {64}, "the column has 200 characters"

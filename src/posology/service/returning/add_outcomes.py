@@ -118,13 +118,13 @@ def _outcome_rows(
 
 
 def _window(study: Study, expected: ExpectedOutcome) -> float:
-    """Days after an answer in which the outcome, or the harm, may come."""
-    if expected.role != "harm":
+    """Days after an answer in which the outcome, the harm or what is forecast may come."""
+    if expected.role not in ("harm", "forecast"):
         return study.outcome.within_days
-    return max(
-        (cost.within_days for cost in study.reward.costs if expected.code in cost.codes),
-        default=study.outcome.within_days,
-    )
+    costs = (cost.within_days for cost in study.reward.costs if expected.code in cost.codes)
+    targets = (*study.diagnosis, *study.time_to_event, *study.progression)
+    forecasts = (one.within_days for one in targets if expected.code in one.codes)
+    return max((*costs, *forecasts), default=study.outcome.within_days)
 
 
 def _is_outcome(expected: tuple[ExpectedOutcome, ...], code: str) -> bool:
@@ -156,9 +156,10 @@ def _save(connection: Connection, key: bytes, records: list[OutcomeRecord]) -> l
 
 def _without_outcome(answers: dict[str, list[GivenAnswer]], followed: set[str], days: float) -> int:
     """Last answers of patients whose window is over, without an outcome."""
-    over = now() - datetime.timedelta(days=days)
+    moment, day = now(), datetime.timedelta(days=1)
     last = [of_patient[-1] for of_patient in answers.values()]
-    return sum(to_moment(one.made_at) < over and one.id not in followed for one in last)
+    over = [one.id for one in last if (moment - to_moment(one.made_at)) / day > days]
+    return sum(answer not in followed for answer in over)
 
 
 def served_name(names: list[str], wanted: str) -> str:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, select
 
+from posology.service.store.answers import in_parts
 from posology.service.store.clock import to_moment
 from posology.service.store.decisions import ACCEPTED, CHOSEN
 from posology.service.store.tables import ANSWERS, DECISIONS, FEEDBACK
@@ -14,8 +15,6 @@ from posology.service.store.tables import ANSWERS, DECISIONS, FEEDBACK
 ACCEPTED_WORD, OVERRIDDEN_WORD, UNKNOWN_WORD = "accepted", "overridden", "unknown"
 NOBODY, BEFORE, LATER = "nobody_asked", "before_any_answer", "after_the_window"
 _DAY = datetime.timedelta(days=1)
-_FEW = 500
-"""Ids in one query: databases limit them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,13 +39,14 @@ class Link:
 def answers_by_patient(
     connection: Connection, model: str, patients: Sequence[str]
 ) -> dict[str, list[GivenAnswer]]:
-    """The model's answers about these patients (their keys), the oldest first."""
+    """The model's answers about these patients (their keys), the oldest first.
+
+    Of a patient without a key there are none: answers about nobody named are anybody's.
+    """
     found: dict[str, list[GivenAnswer]] = defaultdict(list)
     columns = (ANSWERS.c.id, ANSWERS.c.made_at, ANSWERS.c.patient_key, ANSWERS.c.body)
-    for start in range(0, len(patients), _FEW):
-        query = select(*columns).where(
-            ANSWERS.c.model == model, ANSWERS.c.patient_key.in_(patients[start : start + _FEW])
-        )
+    for some in in_parts(key for key in patients if key):
+        query = select(*columns).where(ANSWERS.c.model == model, ANSWERS.c.patient_key.in_(some))
         for row in connection.execute(query.order_by(ANSWERS.c.made_at)):
             found[row.patient_key].append(GivenAnswer(row.id, row.made_at, row.body))
     return found
@@ -60,7 +60,7 @@ def link(answers: Sequence[GivenAnswer], observed_at: str, days: float) -> Link:
     if not before:
         return Link("", BEFORE)
     last = before[-1]
-    if to_moment(observed_at) - to_moment(last.made_at) > days * _DAY:
+    if (to_moment(observed_at) - to_moment(last.made_at)) / _DAY > days:
         return Link("", LATER)
     return Link(last.id)
 
@@ -70,9 +70,8 @@ def what_became(connection: Connection, answers: Collection[str]) -> Mapping[str
 
     An answer that nobody reacted to is not in the result. A dose that was changed is overridden.
     """
-    ids, became = sorted(answers), {}
-    for start in range(0, len(ids), _FEW):
-        some = ids[start : start + _FEW]
+    became = {}
+    for some in in_parts(sorted(answers)):
         query = select(FEEDBACK.c.answer, FEEDBACK.c.outcome).where(FEEDBACK.c.answer.in_(some))
         for row in connection.execute(query.order_by(FEEDBACK.c.number)):
             is_accepted = row.outcome == ACCEPTED

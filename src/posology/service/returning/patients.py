@@ -39,13 +39,30 @@ def served_models(connection: Connection) -> list[str]:
 
 
 def _read_ids(path: Path) -> dict[int, str]:
-    with path.open(newline="", encoding="utf-8") as file:
-        reader = csv.DictReader(file)
-        if reader.fieldnames != ["subject_id", "patient_id"]:
-            raise UserError(f"{path}: its first line must be subject_id,patient_id.")
-        try:
-            return {int(row["subject_id"]): row["patient_id"] for row in reader}
-        except (ValueError, TypeError) as error:
-            raise UserError(
-                f"{path}, line {reader.line_num}: subject_id must be a whole number."
-            ) from error
+    """The id of each subject; UserError names the line, never an id."""
+    found: dict[int, str] = {}
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:  # Excel writes a mark first
+            reader = csv.DictReader(file)
+            if reader.fieldnames != ["subject_id", "patient_id"]:
+                raise UserError(f"{path}: its first line must be subject_id,patient_id.")
+            for row in reader:
+                subject, name = _read_row(row, f"{path}, line {reader.line_num}")
+                if found.setdefault(subject, name) != name:
+                    raise UserError(
+                        f"{path}, line {reader.line_num}: this subject_id stands above with "
+                        "another patient_id; keep one of the two lines."
+                    )
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path}: is not in UTF-8; save it as CSV in UTF-8.") from error
+    return found
+
+
+def _read_row(row: dict[str, str | None], place: str) -> tuple[int, str]:
+    try:
+        subject = int(row["subject_id"] or "")
+    except ValueError as error:
+        raise UserError(f"{place}: subject_id must be a whole number.") from error
+    if not row["patient_id"]:
+        raise UserError(f"{place}: patient_id is missing; write it, or take the line out.")
+    return subject, row["patient_id"]

@@ -1,12 +1,16 @@
 """Answers as they were given: who got which, from which model, and the patient's facts."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
+from itertools import islice
 from typing import Any
 
 from sqlalchemy import Connection, Row, desc, insert, select
 
 from posology.service.store.tables import ANSWERS
+
+_FEW = 500
+"""Ids in one query: databases limit them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +47,13 @@ def read_answer(connection: Connection, answer_id: str) -> StoredAnswer | None:
     """The answer of this id."""
     row = connection.execute(select(ANSWERS).where(ANSWERS.c.id == answer_id)).first()
     return None if row is None else _to_answer(row)
+
+
+def in_parts(ids: Iterable[str]) -> Iterator[list[str]]:
+    """The ids, as many at a time as one query may name."""
+    left = iter(ids)
+    while part := list(islice(left, _FEW)):
+        yield part
 
 
 def models_of(connection: Connection, answers: Iterable[str]) -> dict[str, str]:

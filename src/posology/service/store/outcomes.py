@@ -9,6 +9,9 @@ from sqlalchemy import Connection, desc, insert, select
 from posology.service.store.clock import now, to_text
 from posology.service.store.tables import OUTCOMES
 
+LONGEST_KEY = 200
+"""Characters of a key that the table holds; of a longer one its hash is kept."""
+
 
 @dataclass(frozen=True, slots=True)
 class OutcomeRecord:
@@ -28,9 +31,12 @@ class OutcomeRecord:
 
 def save_outcome(connection: Connection, record: OutcomeRecord) -> str:
     """Keep the outcome: `kept`, `corrected`, or `known` if the last version is the same."""
+    key = record.key
+    if len(key) > LONGEST_KEY:
+        key = hashlib.sha256(key.encode()).hexdigest()
     query = (
-        select(OUTCOMES.c.version, OUTCOMES.c.digest)
-        .where(OUTCOMES.c.key == record.key)
+        select(OUTCOMES.c.key, OUTCOMES.c.version, OUTCOMES.c.digest)
+        .where(OUTCOMES.c.key.in_((key, record.key)))  # SQLite kept long keys until November 2026
         .order_by(desc(OUTCOMES.c.version))
         .limit(1)
     )
@@ -40,6 +46,7 @@ def save_outcome(connection: Connection, record: OutcomeRecord) -> str:
         return "known"
     version = 1 if last is None else last.version + 1
     row = asdict(record) | {
+        "key": key if last is None else last.key,
         "version": version,
         "received_at": to_text(now()),
         "digest": digest,
