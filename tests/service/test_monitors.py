@@ -20,7 +20,12 @@ from posology.domain.serialization import serialize
 from posology.lifecycle.monitoring.verdict import MonitorMonth, Verdict
 from posology.lifecycle.monitoring.words import alarm_words
 from posology.service.identity.callers import DATA_SCIENTIST
-from posology.service.monitors.cases import observe_cases, read_cases, reference_of
+from posology.service.monitors.cases import (
+    MOST_OF_COMMAND,
+    observe_cases,
+    read_cases,
+    reference_of,
+)
 from posology.service.pages.monitoring.content import ModelState, page_headline
 from posology.service.pages.monitoring.monitors import evidence_words, verdict_words
 from posology.service.store import OutcomeRecord, save_answer, save_outcome
@@ -137,3 +142,23 @@ def test_evidence_in_words() -> None:
         "1.5",
         "over 1,000",
     ]
+
+
+def test_the_command_sees_the_outcomes_of_all_answers_whatever_else_came_later(
+    app: FastAPI,
+) -> None:
+    store_answers(app, 700, 75.0)
+
+    def write(connection: Connection) -> None:
+        for at in range(700):
+            moment = "2026-11-02T00:00:00.000000Z"
+            record = OutcomeRecord(f"k{at}", CODE, 35.0, moment, "x", patient_key=f"p{at}")
+            save_outcome(connection, record)
+            harm = OutcomeRecord(f"h{at}", "HARM//BLEEDING", None, moment, "x", f"p{at}")
+            save_outcome(connection, harm)
+
+    store = deployment_of(app).store
+    asyncio.run(store.write(write))
+    model = deployment_of(app).models.find("warfarin").artifact
+    cases = asyncio.run(store.read(read_cases, "warfarin", model, MOST_OF_COMMAND))
+    assert [case.outcome for case in cases] == [35.0] * 700, "a correction counts, and no harm"

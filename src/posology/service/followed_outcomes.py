@@ -6,17 +6,18 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import numpy as np
-from sqlalchemy import Connection, desc, select
+from sqlalchemy import Connection, desc, exists, false, or_, select
 
 from posology.domain.codes import has_prefix
 from posology.domain.formulary import is_in_range
 from posology.domain.study import Bounds, Study
+from posology.service.store.answers import in_parts
 from posology.service.store.tables import ANSWERS, DECISIONS, OUTCOMES
 from posology.service.work import unpack
 
 AdviceOf: TypeAlias = Callable[[Connection, Any], Mapping[str, Any] | None]
 MOST_READ = 600
-"""Newest outcomes that are looked at."""
+"""Newest outcomes that a page looks at."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,31 +89,50 @@ def read_followed(
     return found
 
 
-def newest_versions(connection: Connection, codes: Sequence[str]) -> list[Any]:
+def newest_versions(
+    connection: Connection, codes: Sequence[str], most: int = MOST_READ
+) -> list[Any]:
     """The last version of each of the newest outcomes with any of the codes (prefixes)."""
-    query = select(OUTCOMES).order_by(desc(OUTCOMES.c.number)).limit(MOST_READ)
-    rows, keys = [], set()
-    for row in connection.execute(query):
-        if row.key not in keys:
-            keys.add(row.key)
-            rows.append(row)
+    later = OUTCOMES.alias()
+    is_corrected = exists().where(
+        later.c.key == OUTCOMES.c.key, later.c.version > OUTCOMES.c.version
+    )
+    fitting = (OUTCOMES.c.code.startswith(code, autoescape=True) for code in codes)
+    query = (
+        select(OUTCOMES)
+        .where(or_(false(), *fitting), ~is_corrected)
+        .order_by(desc(OUTCOMES.c.number))
+    )
+    rows = connection.execute(query.limit(most))
     return [row for row in rows if any(has_prefix(row.code, code) for code in codes)]
 
 
 def answers_of(connection: Connection, outcomes: Sequence[Any], model: str) -> dict[int, Any]:
-    """Of each outcome (its number) the answer that its sender names; else its patient's last one
-    before the observation. A few queries for all of them."""
+    """Of each outcome (its number) the answer that it followed, as a row with its body."""
+    wanted = answer_ids(connection, outcomes, model)
+    by_id: dict[str, Any] = {}
+    for some in in_parts(set(wanted.values())):
+        query = select(ANSWERS.c.id, ANSWERS.c.patient_key, ANSWERS.c.body)
+        by_id |= {row.id: row for row in connection.execute(query.where(ANSWERS.c.id.in_(some)))}
+    return {number: by_id[answer] for number, answer in wanted.items()}
+
+
+def answer_ids(connection: Connection, outcomes: Sequence[Any], model: str) -> dict[int, str]:
+    """Of each outcome (its number) the model's answer that its sender names; else its patient's
+    last one before the observation. A few queries for all of them."""
     patients = {row.patient_key for row in outcomes if row.patient_key and not row.answer}
     made: dict[str, list[tuple[str, str]]] = defaultdict(list)
-    own = select(ANSWERS.c.patient_key, ANSWERS.c.made_at, ANSWERS.c.id)
-    own = own.where(ANSWERS.c.model == model, ANSWERS.c.patient_key.in_(patients))
-    for patient, made_at, answer in connection.execute(own.order_by(ANSWERS.c.made_at)):
-        made[patient].append((made_at, answer))
+    for some in in_parts(patients):
+        own = select(ANSWERS.c.patient_key, ANSWERS.c.made_at, ANSWERS.c.id)
+        own = own.where(ANSWERS.c.model == model, ANSWERS.c.patient_key.in_(some))
+        for patient, made_at, answer in connection.execute(own.order_by(ANSWERS.c.made_at)):
+            made[patient].append((made_at, answer))
     wanted = {row.number: row.answer or _last_before(made, row) for row in outcomes}
-    query = select(ANSWERS.c.id, ANSWERS.c.patient_key, ANSWERS.c.body)
-    query = query.where(ANSWERS.c.model == model, ANSWERS.c.id.in_(set(wanted.values()) - {""}))
-    by_id = {answer.id: answer for answer in connection.execute(query)}
-    return {number: by_id[answer] for number, answer in wanted.items() if answer in by_id}
+    known: set[str] = set()
+    for some in in_parts(set(wanted.values()) - {""}):
+        query = select(ANSWERS.c.id).where(ANSWERS.c.model == model, ANSWERS.c.id.in_(some))
+        known.update(connection.scalars(query))
+    return {number: answer for number, answer in wanted.items() if answer in known}
 
 
 def _last_before(made: Mapping[str, list[tuple[str, str]]], outcome: Any) -> str:

@@ -16,7 +16,7 @@ from posology.errors import UserError
 from posology.lifecycle.monitoring.observations import UNKNOWN, Observations
 from posology.lifecycle.monitoring.reference import EVIDENCE, Reference
 from posology.lifecycle.monitoring.words import month_number
-from posology.service.followed_outcomes import answers_of, is_effective, newest_versions
+from posology.service.followed_outcomes import answer_ids, is_effective, newest_versions
 from posology.service.store.store import Store
 from posology.service.store.tables import ANSWERS, DECISIONS
 from posology.service.work import stored_patient, unpack
@@ -66,7 +66,7 @@ def read_cases(
     query = select(*columns).where(*own).order_by(desc(ANSWERS.c.made_at)).limit(most)
     rows = list(connection.execute(query))
     options = _options_given(connection, {row.id for row in rows})
-    outcomes = _outcomes(connection, name, model.study)
+    outcomes = _outcomes(connection, name, model.study, most)
     cases = []
     for row in rows:
         value, at = outcomes.get(row.id, (None, ""))
@@ -133,13 +133,13 @@ def _months(moments: Sequence[str]) -> np.ndarray:
 
 
 def _outcomes(
-    connection: Connection, name: str, study: Study
+    connection: Connection, name: str, study: Study, most: int
 ) -> dict[str, tuple[float | None, str]]:
     """Of each answer, the number and time of the newest outcome of the study that followed it."""
-    rows = newest_versions(connection, study.outcome.codes)
-    answers = answers_of(connection, rows, name)
+    rows = newest_versions(connection, study.outcome.codes, most)
+    answers = answer_ids(connection, rows, name)
     return {
-        answers[row.number].id: (row.value, row.observed_at)
+        answers[row.number]: (row.value, row.observed_at)
         for row in reversed(rows)
         if row.number in answers
     }
