@@ -192,3 +192,17 @@ def test_an_entry_keeps_what_was_said(tmp_path: Path) -> None:
     )
     assert again(registry).entries[-1] == written
     assert (written.number, written.reason) == (2, "µ and ü")
+
+
+def test_a_first_addition_that_was_killed_is_done_again(tmp_path: Path) -> None:
+    (tmp_path / "registry" / HISTORY).mkdir(parents=True)
+    model = made_up_version(tmp_path / "model", "first")
+    entry = add_version(tmp_path / "registry", model, FACTS, SOMEBODY)
+    assert list(read_registry(tmp_path / "registry").versions) == [entry.digest]
+
+
+def test_a_file_that_is_no_entry_is_named(tmp_path: Path) -> None:
+    registry, _ = made_up_registry(tmp_path, 1)
+    (registry.folder / HISTORY / "000002.json").write_text("5")
+    with pytest.raises(UserError, match=r"000002\.json: is no entry of a registry"):
+        again(registry)

@@ -140,9 +140,9 @@ def _write(registry: Registry, entry: Entry, author: Author) -> Entry:
 
 
 def _check_study(registry: Registry, facts: VersionFacts, model: Path) -> None:
-    first = next(iter(registry.versions.values()))
-    if first.details.get("study") != facts.study:
+    studies = {version.details.get("study") for version in registry.versions.values()}
+    if studies and facts.study not in studies:  # none where the first addition was killed
         raise UserError(
             f"{model}: is of the study {facts.study!r}, and {registry.folder} holds versions of "
-            f"{first.details.get('study')!r}; one registry holds one model."
+            f"{studies.pop()!r}; one registry holds one model."
         )

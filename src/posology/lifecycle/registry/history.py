@@ -60,7 +60,7 @@ def read_history(registry: Path) -> tuple[Entry, ...]:
             body = json.loads(content)
             chained = body.pop("before")
             entry = Entry(**body)
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise UserError(f"{path}: is no entry of a registry; {_RESTORE}.") from error
         if chained != before or entry.number != number or entry.action not in ACTIONS:
             raise UserError(f"{path}: was changed after it was written; {_RESTORE}.")
