@@ -12,7 +12,7 @@ from posology import artifact
 from posology.errors import UserError
 from posology.lifecycle.registry.changes import Author, drop_challenger, promote, roll_back, shadow
 from posology.lifecycle.registry.state import read_registry
-from posology.service.identity.callers import nobody
+from posology.service.identity.callers import ADMINISTRATOR, nobody
 from posology.service.models.registered import FOLLOWER, follow_registries
 from posology.service.models.served import choose_version
 from posology.service.models.switching import start
@@ -20,6 +20,7 @@ from posology.service.settings import ModelSettings, Settings
 from posology.service.store.served import changes_of
 from posology.workflows.over_time.registry import add_model
 from tests.builders.challengers import Aside
+from tests.builders.pages import signed_in
 from tests.builders.service import FORM, client, deployment_of, running_app
 
 ADA = Author("ada", "a test")
@@ -135,3 +136,23 @@ def test_a_registry_without_champion_or_with_other_settings_is_not_served(
         settings = replace(ModelSettings("warfarin", registry), **wrong)
         with pytest.raises(UserError, match="leave out version and challenger"):
             choose_version(settings, "")
+
+
+def test_the_page_neither_offers_nor_does_what_the_registry_would_undo(
+    app: FastAPI, registry: Path
+) -> None:
+    first, second = read_registry(registry).versions
+    deployment = deployment_of(app)
+    asyncio.run(start(deployment))
+    promote(read_registry(registry), second, Author("ada", "better"), without_gate=True)
+    asyncio.run(follow_registries(deployment))
+    browser = signed_in(app, ADMINISTRATOR)
+    browser.get("/monitoring/warfarin")
+    assert "/monitoring/warfarin/stop" in browser.links
+    assert "/monitoring/warfarin/roll-back" not in browser.links
+    for path in ("roll-back", "drop-challenger"):
+        response = browser.post(f"/monitoring/warfarin/{path}", {"reason": "slow"})
+        assert response.status_code == 409
+        assert "follows a registry: use `posology models promote`" in browser.text
+        assert browser.get(f"/monitoring/warfarin/{path}").status_code == 409
+    assert deployment.models.current["warfarin"].digest == second != first

@@ -1,6 +1,7 @@
 """Swap, roll back, stop and resume while questions run: no request is lost."""
 
 import asyncio
+import io
 import json
 import shutil
 import threading
@@ -8,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import httpx
 import pytest
 from fastapi import FastAPI
 
@@ -16,6 +18,7 @@ from posology.service import answering
 from posology.service.cds_hooks.state import HooksState
 from posology.service.errors import NotFoundError
 from posology.service.identity.callers import nobody
+from posology.service.logs import make_log
 from posology.service.models.served import find_version
 from posology.service.models.switching import follow_changes, start, stop
 from posology.service.settings import ModelSettings, Settings
@@ -223,3 +226,30 @@ def test_a_model_is_ready_for_cds_hooks_before_its_first_call(app: FastAPI) -> N
     state = deployment.extra["cds_hooks"]
     assert isinstance(state, HooksState)
     assert state.queries.keys() == {deployment.models.current["warfarin"].digest}
+
+
+def test_why_a_version_cannot_be_served_stands_in_the_log_alone(
+    app: FastAPI, versions: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "versions"
+    shutil.copytree(versions, folder)
+    digest = artifact.load(folder / "second").digest
+    (folder / "second" / "weights.safetensors").write_bytes(b"damaged")
+    deployment, lines = deployment_of(app), io.StringIO()
+    deployment.log = make_log(lines)
+    deployment.settings = replace(deployment.settings, models=(ModelSettings("warfarin", folder),))
+
+    async def run() -> list[httpx.Response]:
+        async with client(app) as http:
+            return [
+                await http.post("/models/warfarin/swap", json={"digest": digest}),
+                await http.post("/models/warfarin/challenger", json={"digest": digest}),
+            ]
+
+    for response in asyncio.run(run()):
+        assert response.status_code == 422
+        message = response.json()["error"]["message"]
+        assert message == "This version cannot be served; the log says why."
+    for event in ("swap", "set_challenger"):
+        (line,) = (x for x in map(json.loads, lines.getvalue().splitlines()) if x["event"] == event)
+        assert "weights.safetensors" in line["error"]

@@ -6,10 +6,8 @@ from typing import Annotated
 from fastapi import APIRouter, Depends
 from pydantic import BaseModel, Field
 
-from posology.errors import UserError
 from posology.service.api.models import Administrator, Deployed, Reason, Version
 from posology.service.deployment import Deployment
-from posology.service.errors import UnusableError
 from posology.service.identity import ADMINISTRATOR, DATA_SCIENTIST, Caller, require_caller
 from posology.service.models.challenging import drop_challenger, set_challenger
 from posology.service.models.registered import check_is_changed_here
@@ -38,11 +36,7 @@ async def read(name: str, _caller: Reader, deployment: Deployed) -> Challenger:
 async def set_(name: str, body: Version, caller: Administrator, deployment: Deployed) -> Challenger:
     """Ask this version too, after each answer; one that was set before gets no more."""
     check_is_changed_here(deployment, name)
-    try:
-        await set_challenger(deployment, name, body.digest, caller.subject)
-    except UserError as error:  # its text names folders of this machine
-        deployment.log.error("set_challenger", model=name, error=str(error))
-        raise UnusableError("This version cannot be served; the log says why.") from error
+    await set_challenger(deployment, name, body.digest, caller.subject)
     return await _describe(deployment, name)
 
 

@@ -1,21 +1,19 @@
 """`/models`: what is served, which version answered when, and the switches of administrators."""
 
-import datetime
 from dataclasses import asdict
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query
 from pydantic import BaseModel, ConfigDict, Field
 
-from posology.errors import UserError
 from posology.service.api.expected_outcomes import expected_outcomes
 from posology.service.deployment import Deployment, get_deployment
-from posology.service.errors import UnusableError
 from posology.service.identity import ADMINISTRATOR, Caller, require_caller
 from posology.service.models import switching
+from posology.service.models.challenging import settings_of
 from posology.service.models.registered import check_is_changed_here
 from posology.service.models.served import ServedModel, find_versions
-from posology.service.store.clock import to_text
+from posology.service.store.clock import UtcMoment, now, to_text
 from posology.service.store.served import changes_of, served_on
 
 router = APIRouter(prefix="/models", tags=["models"])
@@ -91,18 +89,15 @@ async def history(
     name: str,
     _caller: Anybody,
     deployment: Deployed,
-    at: Annotated[datetime.datetime | None, Query(description="By default now.")] = None,
+    at: Annotated[UtcMoment | None, Query(description="By default now.")] = None,
 ) -> History:
     """Which version answered when."""
     deployment.models.find(name)
-    moment = at or datetime.datetime.now(datetime.UTC)
-    moment = moment if moment.tzinfo is not None else moment.replace(tzinfo=datetime.UTC)
     changes = await deployment.store.read(changes_of, name)
-    settings = next(m for m in deployment.settings.models if m.name == name)
     return History(
-        changes=[ModelChange(at=at, action=c.action, digest=c.digest) for at, c in changes],
-        versions=list(find_versions(settings)),
-        served=await deployment.store.read(served_on, name, to_text(moment)),
+        changes=[ModelChange(at=since, action=c.action, digest=c.digest) for since, c in changes],
+        versions=list(find_versions(settings_of(deployment, name))),
+        served=await deployment.store.read(served_on, name, to_text(at or now())),
     )
 
 
@@ -124,10 +119,7 @@ async def resume(name: str, body: Reason, caller: Administrator, deployment: Dep
 async def swap(name: str, body: Version, caller: Administrator, deployment: Deployed) -> Model:
     """Serve another version; running questions are finished by the old one."""
     check_is_changed_here(deployment, name)
-    try:
-        served = await switching.swap(deployment, name, body.digest, caller.subject)
-    except UserError as error:  # its text names folders of this machine
-        raise UnusableError("This version cannot be served; the log says why.") from error
+    served = await switching.swap(deployment, name, body.digest, caller.subject)
     return _describe(deployment, served)
 
 
@@ -135,10 +127,7 @@ async def swap(name: str, body: Version, caller: Administrator, deployment: Depl
 async def roll_back(name: str, caller: Administrator, deployment: Deployed) -> Model:
     """Serve the version before."""
     check_is_changed_here(deployment, name)
-    try:
-        served = await switching.roll_back(deployment, name, caller.subject)
-    except UserError as error:
-        raise UnusableError("That version cannot be served; the log says why.") from error
+    served = await switching.roll_back(deployment, name, caller.subject)
     return _describe(deployment, served)
 
 

@@ -29,13 +29,16 @@ async def set_challenger(
 ) -> ServedModel:
     """Put questions to this version too, from now on; one that was set before gets no more.
 
-    NotFoundError, ConflictError, UnusableError if it answers another question, or the UserError of
-    a version that may not be served.
+    NotFoundError, ConflictError; UnusableError if it answers another question or may not be served.
     """
     champion = deployment.models.find(name)
-    async with deployment.models.changing:
-        folder = await asyncio.to_thread(find_version, _settings_of(deployment, name), version)
-        found = await asyncio.to_thread(read_served_model, deployment.settings, name, folder)
+    try:
+        async with deployment.models.changing:
+            folder = await asyncio.to_thread(find_version, settings_of(deployment, name), version)
+            found = await asyncio.to_thread(read_served_model, deployment.settings, name, folder)
+    except UserError as error:  # its text names folders of this machine
+        deployment.log.error(SET, model=name, error=str(error))
+        raise UnusableError("This version cannot be served; the log says why.") from error
     if found.digest == champion.digest:
         raise ConflictError(f"This version of {name} is the model in use.")
     other = different_question(champion.artifact.study, found.artifact.study)
@@ -91,7 +94,7 @@ async def follow_challenger(deployment: Deployment, name: str) -> None:
     if last.action == DROP:
         models.challengers.pop(name, None)
     elif current is None or current.digest != last.digest:
-        model = _settings_of(deployment, name)
+        model = settings_of(deployment, name)
         try:
             async with models.changing:
                 found = await asyncio.to_thread(
@@ -106,5 +109,6 @@ async def follow_challenger(deployment: Deployment, name: str) -> None:
             deployment.shadow.prepare(found)
 
 
-def _settings_of(deployment: Deployment, name: str) -> ModelSettings:
+def settings_of(deployment: Deployment, name: str) -> ModelSettings:
+    """The settings of the model with this name."""
     return next(m for m in deployment.settings.models if m.name == name)

@@ -5,8 +5,8 @@ import asyncio
 from posology.errors import UserError
 from posology.lifecycle.registry.state import is_registry, read_registry
 from posology.service.deployment import Deployment
-from posology.service.errors import ConflictError, NotFoundError
-from posology.service.models.challenging import drop_challenger, set_challenger
+from posology.service.errors import ConflictError, ServiceError
+from posology.service.models.challenging import drop_challenger, set_challenger, settings_of
 from posology.service.models.switching import swap
 from posology.service.settings import ModelSettings
 
@@ -14,10 +14,15 @@ FOLLOWER = "registry"
 """Who changed what is served, where the registry did."""
 
 
+def follows_registry(deployment: Deployment, name: str) -> bool:
+    """Whether the model's versions are changed in its registry. NotFoundError."""
+    deployment.models.find(name)
+    return is_registry(settings_of(deployment, name).folder)
+
+
 def check_is_changed_here(deployment: Deployment, name: str) -> None:
     """ConflictError if the model's versions are changed in its registry, not by calls."""
-    deployment.models.find(name)
-    if is_registry(_settings_of(deployment, name).folder):
+    if follows_registry(deployment, name):
         raise ConflictError(
             f"The model {name} follows a registry: use `posology models promote`, `shadow` or "
             "`rollback` there, and this service does the same in seconds. To stop it use "
@@ -32,7 +37,7 @@ async def follow_registries(deployment: Deployment) -> None:
             continue
         try:
             await _follow(deployment, model)
-        except (UserError, NotFoundError) as error:
+        except (UserError, ServiceError) as error:
             deployment.log.error("follow_registry", model=model.name, error=type(error).__name__)
 
 
@@ -49,7 +54,3 @@ async def _follow(deployment: Deployment, model: ModelSettings) -> None:
         await set_challenger(deployment, name, registry.challenger, FOLLOWER)
     else:
         await drop_challenger(deployment, name, "dropped in the registry", FOLLOWER)
-
-
-def _settings_of(deployment: Deployment, name: str) -> ModelSettings:
-    return next(m for m in deployment.settings.models if m.name == name)

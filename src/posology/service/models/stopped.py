@@ -33,7 +33,7 @@ async def _last_stop(deployment: Deployment, name: str) -> tuple[str, str] | Non
 
 async def why_stopped(deployment: Deployment, name: str) -> str:
     """The stop in words: for people and systems that may use the model, never for logs."""
-    reason = deployment.models.stopped[name].strip()
+    reason = deployment.models.stopped.get(name, "").strip()
     last = await _last_stop(deployment, name)
     when = ""
     if last is not None:

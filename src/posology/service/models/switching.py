@@ -7,8 +7,13 @@ from sqlalchemy import Connection
 from posology.errors import UserError
 from posology.service.cds_hooks.state import hooks_state
 from posology.service.deployment import Deployment
-from posology.service.errors import ConflictError, NotFoundError
-from posology.service.models.challenging import follow_challenger, note_challengers, promotion_of
+from posology.service.errors import ConflictError, NotFoundError, UnusableError
+from posology.service.models.challenging import (
+    follow_challenger,
+    note_challengers,
+    promotion_of,
+    settings_of,
+)
 from posology.service.models.served import ServedModel, find_version, read_served_model
 from posology.service.store.challengers import ChallengerChange, save_challenger_change
 from posology.service.store.served import (
@@ -31,8 +36,13 @@ async def swap(
     """Serve another version, by the first characters of its digest.
 
     It is checked and loaded by every worker first; questions that run are finished by the old one.
+    NotFoundError; UnusableError if the version may not be served.
     """
-    served = await _prepare(deployment, name, version)
+    try:
+        served = await _prepare(deployment, name, version)
+    except UserError as error:  # its text names folders of this machine
+        deployment.log.error(action, model=name, error=str(error))
+        raise UnusableError("This version cannot be served; the log says why.") from error
     change = Change(name, served.digest, action, caller)
     promoted = promotion_of(deployment.models, served, caller)
     with deployment.models.change():
@@ -143,7 +153,7 @@ async def _follow_model(deployment: Deployment, name: str) -> None:
 async def _prepare(deployment: Deployment, name: str, version: str) -> ServedModel:
     """The version, checked and loaded by the workers; NotFoundError if it is not there."""
     deployment.models.find(name)
-    model = next(m for m in deployment.settings.models if m.name == name)
+    model = settings_of(deployment, name)
     async with deployment.models.changing:
         found = await asyncio.to_thread(find_version, model, version)
         settings = deployment.settings

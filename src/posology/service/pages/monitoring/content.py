@@ -98,6 +98,8 @@ class ModelState:
     audit: str
     alarm: str = ""
     """What the monitors alarm about; empty if they do not."""
+    follows_registry: bool = False
+    """Whether versions are changed in a registry, and not here."""
 
 
 def monitoring_page(
@@ -132,7 +134,7 @@ def monitoring_page(
         is_stopped=bool(state.stopped),
         stopped=state.stopped,
         may_change=state.may_change,
-        has_earlier=len(digests) > 1,
+        has_earlier=len(digests) > 1 and not state.follows_registry,
         groups=shown,
         folded=folded,
         done=_bars([(OUTCOME_WORDS.get(k, "Not recorded"), n) for k, n in _ordered(use.outcomes)]),

@@ -20,6 +20,7 @@ from posology.service.identity.callers import (
 )
 from posology.service.identity.people import read_form
 from posology.service.models.challenging import drop_challenger
+from posology.service.models.registered import check_is_changed_here, follows_registry
 from posology.service.models.served import ServedModel
 from posology.service.models.switching import resume, roll_back, stop
 from posology.service.monitors.cases import read_cases
@@ -97,6 +98,7 @@ async def monitoring(request: Request, caller: Reader, deployment: Service, name
         stopped=deployment.models.stopped.get(name, ""),
         changes=tuple(changes),
         may_change=ADMINISTRATOR in caller.roles,
+        follows_registry=follows_registry(deployment, name),
         audit=await _audit_words(deployment) if "verify" in request.query_params else "",
         alarm=monitors.alarm,
     )
@@ -124,7 +126,7 @@ async def _challenger(deployment: Deployment, served: ServedModel) -> Challenger
 @router.get("/monitoring/{name}/{action}", dependencies=[Depends(require_person(ADMINISTRATOR))])
 async def confirm(request: Request, deployment: Service, name: str, action: str) -> Response:
     """Ask before a change."""
-    deployment.models.find(name)
+    _check_change(deployment, name, action)
     return _confirm(request, name, action)
 
 
@@ -134,7 +136,7 @@ async def change(
 ) -> Response:
     """Stop, resume, roll back, or drop the challenger."""
     form = await read_form(request)
-    deployment.models.find(name)
+    _check_change(deployment, name, action)
     reason = form.get("reason", "").strip()
     if action in (STOP, RESUME, DROP) and not reason:
         return _confirm(request, name, action, "Write why, so that others understand it")
@@ -149,6 +151,13 @@ async def change(
     else:
         raise NotFoundError("There is no such action.")
     return redirect(f"/monitoring/{name}")
+
+
+def _check_change(deployment: Deployment, name: str, action: str) -> None:
+    """NotFoundError; ConflictError of a change that the model's registry would undo in seconds."""
+    deployment.models.find(name)
+    if action in (ROLL_BACK, DROP):
+        check_is_changed_here(deployment, name)
 
 
 def _confirm(request: Request, name: str, action: str, error: str = "") -> Response:
