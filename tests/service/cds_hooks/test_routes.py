@@ -22,7 +22,7 @@ from posology.service.deployment import Deployment
 from posology.service.logs import make_log
 from posology.service.settings import Settings
 from posology.service.store import verify_audit
-from posology.service.store.tables import ANSWERS, CARDS, FEEDBACK
+from posology.service.store.tables import ANSWERS, AUDIT, CARDS, FEEDBACK
 from posology.service.tokens.identify import identify_system
 from posology.service.tokens.key_sets import TrustedIssuer
 from posology.service.work import pack_result
@@ -340,6 +340,23 @@ def test_feedback_is_kept_once_and_finds_its_answer(app: FastAPI) -> None:
     assert kept[card["uuid"]].answer in [row.id for row in rows(app, ANSWERS)]
     assert kept[card["uuid"]].reason == "limited-time"
     assert (kept[other["card"]].answer, kept[other["card"]].suggestions) == ("", '["s"]')
+
+
+def test_the_audit_log_has_no_text_that_feedback_made_up(app: FastAPI) -> None:
+    made_up = {
+        "card": "Zebulon Canary",
+        "outcome": "overridden",
+        "overrideReason": {"reason": {"code": "Zebulon Canary refused"}},
+        "outcomeTimestamp": "2026-11-28T09:00:00Z",
+    }
+    assert post(app, f"{SERVICE}/feedback", {"feedback": [made_up]}).json()["new"] == 1
+    assert rows(app, FEEDBACK)[-1].reason == "Zebulon Canary refused"
+    detail = [row.detail for row in rows(app, AUDIT) if row.action == "feedback"][-1]
+    assert json.loads(detail) == {"outcome": "overridden", "reason": "other", "card": "other"}
+    long = made_up | {"overrideReason": {"reason": {"code": "x" * 201}}}
+    refused = post(app, f"{SERVICE}/feedback", {"feedback": [long]})
+    assert refused.status_code == 400
+    assert "reason.code: has more than 200 characters; shorten it" in outcome_text(refused)
 
 
 def test_feedback_that_is_none_is_refused_whole(app: FastAPI) -> None:

@@ -8,6 +8,7 @@ from fastapi import FastAPI
 
 from posology.service.identity.callers import ADMINISTRATOR, CLINICIAN, DATA_SCIENTIST
 from posology.service.store import newest_answers
+from posology.service.store.audit import iterate_audit
 from tests.builders.pages import Browser, signed_in, store_advice
 from tests.builders.service import deployment_of
 
@@ -229,3 +230,20 @@ def test_a_date_that_is_none_or_ahead_is_named_at_its_field(app: FastAPI, day: s
     words = "A decision of the future" if day > "2999" and day < "3" else "is not a date"
     assert words in browser.text
     assert 'id="decision-why"' in page.text
+
+
+def test_the_audit_log_has_no_name_of_an_invited_person(app: FastAPI) -> None:
+    browser = signed_in(app, ADMINISTRATOR)
+    subjects = []
+    for _ in range(2):
+        browser.get("/people")
+        page = browser.post("/people", {"name": "Dr C. Canary", "role": CLINICIAN})
+        link = re.search(r"http://[^<]+/sign-in/link\?token=[\w-]+", page.text)
+        assert link is not None
+        guest = Browser(app)
+        guest.post("/sign-in/link", {"token": link[0].partition("=")[2]})
+        assert "Dr C. Canary, clinician" in guest.text
+    log = deployment_of(app).store.read_now(lambda c: [tuple(row) for row in iterate_audit(c)])
+    assert "Canary" not in str(log)
+    subjects = [row[3] for row in log if row[2] == "sign_in"]
+    assert subjects[-1] == subjects[-2], "whose decisions these are is known at the next sign-in"

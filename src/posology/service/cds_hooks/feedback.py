@@ -1,13 +1,16 @@
 """What became of cards, as clients report it: kept once, however often it is sent."""
 
-import datetime
-
 from sqlalchemy import Connection
 
+from posology.service.cds_hooks.cards.override_reasons import OVERRIDE_REASONS
 from posology.service.cds_hooks.requests import CardFeedback, Feedback
 from posology.service.store.audit import AuditEvent, append_event
 from posology.service.store.cards import find_card
 from posology.service.store.feedback import FeedbackRecord, save_feedback
+
+_OURS = dict(OVERRIDE_REASONS)
+_OTHER = "other"
+"""In the audit log, for a reason that no card offered: it may be any text, and the log stays."""
 
 
 def keep_feedback(
@@ -20,11 +23,13 @@ def keep_feedback(
         unknown += not record.answer
         if save_feedback(connection, record):
             new += 1
+            reason = record.reason if record.reason in _OURS or not record.reason else _OTHER
+            card = record.card if record.answer else _OTHER
             event = AuditEvent(
                 action="feedback",
                 caller=sent_by,
                 subject=record.answer,
-                detail={"outcome": record.outcome, "reason": record.reason, "card": record.card},
+                detail={"outcome": record.outcome, "reason": reason, "card": card},
             )
             append_event(connection, key, event)
     return new, unknown
@@ -36,12 +41,11 @@ def _record(
     card = find_card(connection, report.card)
     reason = None if report.overrideReason is None else report.overrideReason.reason
     comment = "" if report.overrideReason is None else report.overrideReason.userComment or ""
-    moment = report.outcomeTimestamp.astimezone(datetime.UTC)
     return FeedbackRecord(
         service=service,
         card=report.card,
         outcome=report.outcome,
-        outcome_at=moment.isoformat(timespec="milliseconds"),
+        outcome_at=report.outcomeTimestamp.isoformat(timespec="milliseconds"),
         sent_by=sent_by,
         answer="" if card is None else card[0],
         reason="" if reason is None else reason.code,

@@ -20,6 +20,7 @@ from pydantic import (
     model_validator,
 )
 
+from posology.service.moments import in_utc
 from posology.service.validation_words import reason_words
 
 PATIENT_VIEW, ORDER_SELECT, ORDER_SIGN = "patient-view", "order-select", "order-sign"
@@ -101,7 +102,7 @@ class Coding(BaseModel):
     """A code of a code system."""
 
     model_config = ConfigDict(strict=True)
-    code: Text
+    code: Annotated[str, StringConstraints(min_length=1, max_length=200)]
     system: str = ""
     display: str = ""
 
@@ -135,7 +136,7 @@ class CardFeedback(BaseModel):
     outcome: Literal["accepted", "overridden"]
     acceptedSuggestions: list[AcceptedSuggestion] | None = None  # noqa: N815
     overrideReason: OverrideReason | None = None  # noqa: N815
-    outcomeTimestamp: Annotated[AwareDatetime, Field(strict=False)]  # noqa: N815
+    outcomeTimestamp: Annotated[AwareDatetime, Field(strict=False), AfterValidator(in_utc)]  # noqa: N815
 
     @model_validator(mode="after")
     def _whole(self) -> "CardFeedback":

@@ -26,7 +26,7 @@ class Session:
     id: str
     """Random; names the session in the list of those that were ended."""
     subject: str
-    """Of the provider, or `local:` and a name."""
+    """Of the provider; or `local:` and what is no name."""
     name: str
     """As pages show it."""
     roles: tuple[str, ...]
