@@ -5,9 +5,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from typer.testing import CliRunner
 
 from posology.cli import app
+from posology.cli.options import author_name
 from posology.errors import UserError
 from posology.lifecycle.registry.history import JUDGE, Entry, append_entry
 from posology.lifecycle.registry.state import read_registry
@@ -79,3 +81,21 @@ def test_the_champion_of_a_day_to_come_is_an_error(tmp_path: Path) -> None:
     )
     assert isinstance(result.exception, UserError)
     assert "--on 2999-01-01: is in the future" in str(result.exception)
+
+
+def test_a_machine_without_a_name_for_its_user_and_a_day_that_no_calendar_follows(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def nobody() -> str:
+        raise KeyError("getpwuid(): uid not found: 1234")
+
+    monkeypatch.setattr("getpass.getuser", nobody)
+    with pytest.raises(UserError, match="--by: this machine has no name for its user"):
+        author_name("")
+    assert author_name("ada") == "ada"
+    (tmp_path / "r" / "history").mkdir(parents=True)
+    result = CliRunner().invoke(
+        app, ["models", "history", str(tmp_path / "r"), "--on", "9999-12-31"]
+    )
+    assert isinstance(result.exception, UserError)
+    assert "is in the future" in str(result.exception)

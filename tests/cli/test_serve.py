@@ -91,3 +91,15 @@ def test_old_facts_are_counted_first_and_erased_on_yes(tmp_path: Path) -> None:
     again = CliRunner().invoke(app, ["serve", "erase", "--days", "30", "--folder", str(tmp_path)])
     assert "Would be erased: the facts of 0 answers" in again.output
     assert run("audit", "verify", "--folder", tmp_path) is None
+
+
+def test_a_golden_patient_that_is_no_form_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "patient.json").write_text("{")
+    error = run("sign", tmp_path, "--key", tmp_path / "k", "--patient", tmp_path / "patient.json")
+    assert isinstance(error, UserError)
+    assert "patient.json" in str(error)
+    monkeypatch.setattr("posology.workflows.patient.read_given", lambda _path: (None, ()))
+    error = run("sign", tmp_path, "--key", tmp_path / "k", "--patient", tmp_path / "patient.json")
+    assert "patient.json: holds records; a golden patient is a filled-in form" in str(error)

@@ -122,3 +122,55 @@ def test_metrics_are_for_this_machine_or_for_who_has_the_token(app: FastAPI) -> 
     deployment.settings = replace(deployment.settings, metrics_token="secret")
     assert asyncio.run(get({})).status_code == 401
     assert asyncio.run(get({"authorization": "Bearer secret"})).status_code == 200
+
+
+EDGE = "0001-01-01T00:00:00+14:00"
+"""A moment that no calendar holds in UTC."""
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        (
+            "/outcomes",
+            {
+                "outcomes": [
+                    {
+                        **{"key": "a", "code": "OUTCOME//WARFARIN_DOSE", "value": 35.0},
+                        **{"patient_id": "1", "observed_at": EDGE},
+                    }
+                ]
+            },
+        ),
+        ("/recommendations", {"events": [{"code": "SEX//male", "time": EDGE}]}),
+        (
+            "/cds-services/warfarin/feedback",
+            {
+                "feedback": [
+                    {
+                        **{"card": "c", "outcome": "accepted", "outcomeTimestamp": EDGE},
+                        "acceptedSuggestions": [{"id": "x"}],
+                    }
+                ]
+            },
+        ),
+        ("/models/warfarin/history?at=0001-01-01T00:00:00%2B14:00", None),
+    ],
+)
+def test_a_moment_that_no_calendar_holds_is_refused(
+    app: FastAPI, path: str, body: dict | None
+) -> None:
+    response = asyncio.run(_send(app, path, body))
+    assert response.status_code in (400, 422)
+    assert "lies outside the years 1 to 9999; send a time within them" in response.text
+
+
+async def _send(app: FastAPI, path: str, body: dict | None) -> httpx.Response:
+    async with client(app) as http:
+        return await (http.get(path) if body is None else http.post(path, json=body))
+
+
+def test_an_empty_form_is_a_form(app: FastAPI) -> None:
+    response = asyncio.run(_send(app, "/recommendations", {"form": {}}))
+    assert response.status_code == 422
+    assert "the policy knows none of its facts" not in response.text

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from posology.errors import UserError
-from posology.service.keys import KEY, read_key
+from posology.service import keys
+from posology.service.keys import KEY, read_key, read_or_make_key
 from posology.service.settings import ModelSettings, Settings, read_settings
 
 
@@ -64,3 +65,14 @@ def test_a_damaged_key_is_refused(tmp_path: Path) -> None:
     (tmp_path / KEY).write_text("no")
     with pytest.raises(UserError, match="is no key of a service"):
         read_key(tmp_path / KEY)
+
+
+def test_of_two_services_that_start_first_both_have_the_key_that_is_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def second(path: Path, content: bytes) -> None:
+        path.write_text("ab" * 32)  # the other service was quicker
+        raise FileExistsError(path)
+
+    monkeypatch.setattr(keys, "write_secret", second)
+    assert read_or_make_key(tmp_path / KEY) == read_key(tmp_path / KEY) == bytes.fromhex("ab" * 32)

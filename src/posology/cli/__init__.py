@@ -115,7 +115,10 @@ def main() -> None:
             _end_with_traceback()
         place = f"{error.filename}: " if error.filename else ""
         reason = (error.strerror or str(error)).lower()
-        _end(f"{place}{reason}; make room or choose a place that you may write to")
+        mend = "make room or choose a place that you may write to"
+        if error.errno == errno.ENOENT:
+            mend = "name one that is there"
+        _end(f"{place}{reason}; {mend}")
     except MemoryError:
         _end("there is not enough memory; use a smaller --rows or --memory, or a larger machine")
     except Exception:  # noqa: BLE001  (counted as a defect, not hidden)

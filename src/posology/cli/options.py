@@ -1,5 +1,6 @@
 """Options that several commands share."""
 
+import getpass
 import tempfile
 from pathlib import Path
 from typing import Annotated
@@ -45,6 +46,14 @@ def writable_inside(path: Path | None) -> Path | None:
         return writable_folder(path)
     _try_to_write(path / "file", path)
     return path
+
+
+def author_name(by: str) -> str:
+    """Who makes a change: as given, or the user of this machine; UserError if it has no name."""
+    try:
+        return by or getpass.getuser()
+    except (OSError, KeyError) as error:  # a container without a name for its user
+        raise UserError("--by: this machine has no name for its user; say who you are.") from error
 
 
 def writable_place(place: str | None) -> str | None:

@@ -82,7 +82,6 @@ async def answer(deployment: Deployment, question: Question) -> Answer:
     served = await answering_model(deployment, question.model or deployment.models.default)
     job = Job(served.folder, served.digest, question.patient, question.at, question.reasons)
     try:
-        deployment.metrics.running.set(deployment.workers.running + 1)
         done = await deployment.workers.run(answer_job, job)
     except UserError as error:
         given = {"form": question.patient, "at": question.at}

@@ -12,7 +12,7 @@ from posology.errors import UserError
 from posology.service.demo.orders import with_demo_orders
 from posology.service.demo.patients import DemoPatient, demo_patients
 from posology.service.identity.callers import Identify, nobody
-from posology.service.keys import KEY, derive_key, read_or_make_key
+from posology.service.keys import KEY, derive_key, read_or_make_key, read_secret_file
 from posology.service.logs import make_log
 from posology.service.metrics import Metrics, make_metrics
 from posology.service.models.challengers import read_challengers
@@ -90,6 +90,9 @@ async def get_deployment(request: HTTPConnection) -> Deployment:
 def open_deployment(settings: Settings) -> Deployment:
     """The service's key, store, models and workers; UserError says what is wrong."""
     check_ranges(settings)
+    for client in (*settings.smart.servers, *((settings.openid,) if settings.openid else ())):
+        if client.client_secret_file is not None:  # a sign-in must not be the first to miss it
+            read_secret_file(client.client_secret_file)
     folder = settings.folder
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     key = read_or_make_key(folder / KEY)

@@ -4,6 +4,7 @@ import base64
 import hashlib
 import hmac
 import secrets
+from contextlib import suppress
 from pathlib import Path
 
 from cryptography.fernet import Fernet, InvalidToken
@@ -33,11 +34,22 @@ def read_key(path: Path) -> bytes:
 
 def read_or_make_key(path: Path) -> bytes:
     """The key of the file, which only its owner may read; made at the first start."""
-    if path.exists():
-        return read_key(path)
-    key = secrets.token_bytes(32)
-    write_secret(path, f"{key.hex()}\n".encode())
-    return key
+    if not path.exists():
+        with suppress(FileExistsError):  # another service that starts now was first
+            write_secret(path, f"{secrets.token_hex(32)}\n".encode())
+    return read_key(path)
+
+
+def read_secret_file(path: Path) -> str:
+    """The secret of a client of another system; UserError if the file does not hold one."""
+    try:
+        secret = path.read_text(encoding="utf-8").strip()
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or "it is no text"
+        raise UserError(f"client_secret_file {path}: cannot be read ({reason}).") from error
+    if not secret:
+        raise UserError(f"client_secret_file {path}: is empty; write the client's secret into it.")
+    return secret
 
 
 def seal(text: str, key: bytes) -> str:

@@ -58,7 +58,7 @@ async def _read_body(
     """The body; or the status, code and message with which it is refused."""
     too_large = (413, "too_large", f"The body has more than {limits.body:,} bytes.")
     declared = headers.get("content-length", "0")
-    if declared.isdigit() and int(declared) > limits.body:
+    if declared.isdecimal() and int(declared) > limits.body:
         return b"", too_large
     parts: list[bytes] = []
     size, is_more = 0, True

@@ -1,4 +1,6 @@
-"""Settings whose numbers could stop the machine or the service: each with its range."""
+"""Settings that could stop the machine or the service: numbers in their ranges, models' names."""
+
+from collections import Counter
 
 from posology.errors import UserError
 from posology.service.settings import Settings
@@ -9,8 +11,8 @@ keyboard must not start a million."""
 
 
 def check_ranges(settings: Settings) -> None:
-    """UserError names the first number outside its range."""
-    limits = settings.limits
+    """UserError names the first number outside its range, or what is wrong with the models."""
+    limits, hooks = settings.limits, settings.cds_hooks
     for key, value, low, high in (
         ("workers", settings.workers, 0, MOST_WORKERS),
         ("threads", settings.threads, 1, MOST_WORKERS),
@@ -20,6 +22,13 @@ def check_ranges(settings: Settings) -> None:
         ("limits, seconds", limits.seconds, 0.001, 600.0),
         ("limits, waiting", limits.waiting, 0, 10_000),
         ("retention, patients", settings.retention.patients, 0, 36_500),
+        ("cds_hooks, clock_skew", hooks.clock_skew, 0, 3_600),
+        ("cds_hooks, longest_token_life", hooks.longest_token_life, 1, 86_400),
+        ("cds_hooks, page_size", hooks.page_size, 1, 10_000),
+        ("cds_hooks, limits, seconds", hooks.limits.seconds, 0.001, 600.0),
+        ("cds_hooks, limits, pages", hooks.limits.pages, 1, 10_000),
+        ("cds_hooks, limits, resources", hooks.limits.resources, 1, 1_000_000),
+        ("cds_hooks, limits, bytes", hooks.limits.bytes, 1, 1 << 30),
     ):
         if not low <= value <= high:  # also where it is NaN
             raise UserError(f"Setting {key}: is {value}; write a number from {low} to {high}.")
@@ -28,3 +37,15 @@ def check_ranges(settings: Settings) -> None:
             f"Setting public_url: is {settings.public_url!r}; write the address that callers use, "
             "such as https://posology.hospital.example."
         )
+    _check_models(settings)
+
+
+def _check_models(settings: Settings) -> None:
+    """At least one, each with a name of its own that an address can hold."""
+    if not settings.models:
+        raise UserError("Setting models: is empty; name one with its folder, or on the command.")
+    for name, count in Counter(model.name for model in settings.models).items():
+        if count > 1:
+            raise UserError(f"Setting models: {count} have the name {name!r}; name each once.")
+        if not name or "/" in name:
+            raise UserError(f"Setting models: the name {name!r} cannot stand in an address.")

@@ -195,3 +195,9 @@ def test_medications_that_orders_refer_to_are_fetched_or_nothing_is_judged() -> 
     assert names(gathered) == ["Patient", "MedicationRequest", "Medication"]
     whole = {"patient": PATIENT, "orders": searchset(order, medication)}
     assert names(collect(whole, queries=queries)) == names(gathered)
+    for other in ({"resourceType": ["x"]}, {**medication, "id": "m-2"}, PATIENT):
+        with pytest.raises(CannotJudgeError, match="the FHIR server gave something else"):
+            collect(sent, answering(other), queries)
+    odd = {"patient": PATIENT, "orders": searchset(order, {**medication, "id": []})}
+    with pytest.raises(CannotJudgeError, match="orders refer to Medication resources that were no"):
+        collect(odd, queries=queries)

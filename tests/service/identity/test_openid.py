@@ -41,6 +41,8 @@ def test_a_person_of_a_known_group_gets_its_role() -> None:
     [
         (Provider(), {"state": "another"}, "was not begun in this browser"),
         (Provider(), {"state": ""}, "was not begun in this browser"),
+        (Provider(), {"state": "é"}, "was not begun in this browser"),
+        (Provider(token_endpoint="https://[evil"), {}, "must begin with https"),
         (Provider(), {"code": ""}, "did not confirm who you are"),
         (Provider(), {"code": "guessed"}, "refused the exchange"),
         (Provider(), {"iss": "https://evil.example"}, "Another provider answered"),

@@ -272,3 +272,42 @@ def test_a_short_life_may_be_demanded() -> None:
     guard = TokenVerifier(ring, ReplayMemory(), lambda: NOW, ClaimRules(longest_life=120.0))
     with pytest.raises(TokenError, match="lifetime"):
         verify(sign(claims(ENDPOINT)), guard)
+
+
+def test_many_made_up_key_names_at_once_cause_one_request() -> None:
+    network = Network(key_set())
+
+    async def slow(address: str) -> bytes:
+        network.asked.append(address)
+        await asyncio.sleep(0.01)
+        return json.dumps(network.body).encode()
+
+    ring = make_key_ring([TrustedIssuer(ISSUER, key_sets=(JKU,))], slow)
+    guard = TokenVerifier(ring, ReplayMemory(), lambda: NOW)
+    tokens = [sign(claims(ENDPOINT), ec_key("x"), kid=f"made-up-{at}") for at in range(5)]
+    tokens.append(sign(claims(ENDPOINT)))
+
+    async def run() -> list[Any]:
+        calls = (guard.verify(f"Bearer {token}", ENDPOINT) for token in tokens)
+        return await asyncio.gather(*calls, return_exceptions=True)
+
+    *refused, right = asyncio.run(run())
+    assert right.issuer == ISSUER
+    assert all(isinstance(error, TokenError) for error in refused)
+    assert len(network.asked) == 1
+
+
+def test_keys_that_cannot_be_fetched_again_are_not_used_for_ever() -> None:
+    network, time = Network(key_set()), [0.0]
+    ring = make_key_ring([TrustedIssuer(ISSUER, key_sets=(JKU,))], network.fetch)
+    ring = KeyRing(ring.issuers, ring.files, ring.fetch, lambda: time[0])
+    guard = TokenVerifier(ring, ReplayMemory(), lambda: NOW)
+    verify(sign(claims(ENDPOINT)), guard)
+    network.body = {}  # no key set any more
+    for time[0] in (100.0, 400.0, 599.0):
+        with pytest.raises(TokenError, match="no such key"):
+            verify(sign(claims(ENDPOINT), ec_key("x"), kid="x"), guard)
+        verify(sign(claims(ENDPOINT)), guard)
+    time[0] = 700.0
+    with pytest.raises(TokenError, match="no such key"):
+        verify(sign(claims(ENDPOINT)), guard)

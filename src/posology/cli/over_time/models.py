@@ -1,14 +1,13 @@
 """`posology models`: versions of a model, which one is champion, and which was when."""
 
 import datetime
-import getpass
 import json
 from pathlib import Path
 from typing import Annotated, Any, Protocol
 
 import typer
 
-from posology.cli.options import writable_file
+from posology.cli.options import author_name, writable_file
 from posology.errors import UserError
 from posology.records.io.drafts import write_whole
 
@@ -43,7 +42,7 @@ def add(
     from posology.lifecycle.registry.changes import Author
     from posology.workflows.over_time.registry import add_model
 
-    _show(add_model(registry, model, Author(_name(by), reason, dry_run)), json_file)
+    _show(add_model(registry, model, Author(author_name(by), reason, dry_run)), json_file)
 
 
 @models.command("list")
@@ -90,7 +89,7 @@ def promote(
     from posology.lifecycle.registry.state import read_registry
     from posology.workflows.over_time.registry import describe_change
 
-    author, found = Author(_name(by), reason, dry_run), read_registry(registry)
+    author, found = Author(author_name(by), reason, dry_run), read_registry(registry)
     entry = run(found, version, author, without_gate)
     _show(describe_change(found, entry, author), json_file)
 
@@ -112,7 +111,7 @@ def shadow(
     from posology.lifecycle.registry.state import read_registry
     from posology.workflows.over_time.registry import describe_change
 
-    author, found = Author(_name(by), reason, dry_run), read_registry(registry)
+    author, found = Author(author_name(by), reason, dry_run), read_registry(registry)
     entry = run(found, version, author) if version else drop_challenger(found, author)
     _show(describe_change(found, entry, author), json_file)
 
@@ -131,7 +130,7 @@ def rollback(
     from posology.lifecycle.registry.state import read_registry
     from posology.workflows.over_time.registry import describe_change
 
-    author, found = Author(_name(by), reason, dry_run), read_registry(registry)
+    author, found = Author(author_name(by), reason, dry_run), read_registry(registry)
     entry = roll_back(found, author, to)
     _show(describe_change(found, entry, author), json_file)
 
@@ -161,17 +160,10 @@ def plan(
     if settings is None:
         found = show_plan(registry)
     else:
-        found = set_plan(registry, settings, Author(_name(by), reason, dry_run))
+        found = set_plan(registry, settings, Author(author_name(by), reason, dry_run))
     _show(found, json_file)
     if document is not None:
         write_whole(document, found.document)
-
-
-def _name(by: str) -> str:
-    try:
-        return by or getpass.getuser()
-    except (OSError, KeyError) as error:  # a container without a name for its user
-        raise UserError("--by: this machine has no name for its user; say who you are.") from error
 
 
 def _moment(text: str) -> datetime.datetime | None:
@@ -183,7 +175,7 @@ def _moment(text: str) -> datetime.datetime | None:
     except ValueError as error:
         raise UserError(f"--on {text}: write a date or time such as 2026-03-01T08:30.") from error
     if len(text) == len("2026-03-01"):
-        moment += datetime.timedelta(days=1, microseconds=-1)
+        moment = datetime.datetime.combine(moment, datetime.time.max)
     moment = moment if moment.tzinfo is not None else moment.replace(tzinfo=datetime.UTC)
     if moment.date() > datetime.datetime.now(datetime.UTC).date():
         raise UserError(f"--on {text}: is in the future; nobody knows which version will answer.")

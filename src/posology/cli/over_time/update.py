@@ -1,13 +1,12 @@
 """`posology update`: a challenger from new patients, and the gate's verdict on it."""
 
-import getpass
 import json
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from posology.cli.options import JsonFile, Seed, writable_folder
+from posology.cli.options import JsonFile, Seed, author_name, writable_folder
 from posology.errors import UserError
 from posology.records.io.drafts import write_whole
 
@@ -78,7 +77,7 @@ def update(
         return
     advice = None if service is None else advice_of(service, model, table)
     records = NewRecords(table, advice, tuple(events))
-    author = Author(by or getpass.getuser(), reason)
+    author = Author(author_name(by), reason)
     with show_progress("update") as progress:
         if out is not None:
             learning = Learning(seed, evidence_decisions)

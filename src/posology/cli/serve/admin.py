@@ -1,8 +1,7 @@
 """`posology serve sign`, `make-keys`, `audit` and `erase`: for administrators."""
 
-import json
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -45,9 +44,21 @@ def sign(
     from posology.service.models.signing import sign as sign_folder
 
     writable_folder(model)
-    forms = [json.loads(path.read_text(encoding="utf-8")) for path in patient or []]
+    forms = [_read_form(path) for path in patient or []]
     sign_folder(model, key, make_golden(artifact.load(model), forms))
     CONSOLE.print(f"Signed: {model}")
+
+
+def _read_form(path: Path) -> dict[str, Any]:
+    from posology.workflows.patient import read_given
+
+    form = read_given(path)
+    if not isinstance(form, dict):
+        raise UserError(
+            f"{path}: holds records; a golden patient is a filled-in form, as `posology template` "
+            "writes it."
+        )
+    return form
 
 
 def make_token(

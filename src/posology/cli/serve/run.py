@@ -60,7 +60,7 @@ def run(
     if demo and model is None and settings_file is None:
         model = _demo_model(folder or Path(_DEMO_FOLDER))
     settings = _settings(model, settings_file)
-    if challenger is not None:  # of the first model, which is MODEL
+    if challenger is not None and settings.models:  # of the first model, which is MODEL
         first = replace(settings.models[0], challenger=challenger)
         settings = replace(settings, models=(first, *settings.models[1:]))
     if demo:

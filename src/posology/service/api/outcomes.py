@@ -21,7 +21,7 @@ from posology.service.errors import UnusableError
 from posology.service.identity import CLINICIAN, DATA_SCIENTIST, Caller, require_caller
 from posology.service.store import AuditEvent, OutcomeRecord, append_event, save_outcome
 from posology.service.store.answers import models_of
-from posology.service.store.clock import now, to_text
+from posology.service.store.clock import UtcMoment, now, to_text
 
 router = APIRouter(tags=["outcomes"])
 _Id = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{0,43}$")]
@@ -48,7 +48,7 @@ class Outcome(BaseModel):
         max_length=400,
         description="One that `GET /models` lists under `outcomes`, or a continuation of it.",
     )
-    observed_at: datetime.datetime
+    observed_at: UtcMoment
     value: float | None = Field(
         None, description="The number; of an event 1 or nothing where it happened, else 0."
     )
@@ -86,7 +86,7 @@ async def keep_outcomes(
             key=f"{caller.subject}|{outcome.key}",
             code=outcome.code,
             value=value,
-            observed_at=to_text(_with_zone(outcome.observed_at)),
+            observed_at=to_text(outcome.observed_at),
             sent_by=caller.subject,
             patient_key=deployment.patient_key(outcome.patient_id),
             answer=outcome.answer,
@@ -144,7 +144,7 @@ async def _check(deployment: Deployment, outcomes: list[Outcome]) -> list[float 
 
 def _wrong_with(outcome: Outcome, known: _Known) -> Iterator[str]:
     """What is wrong with its time and with whom it is about."""
-    if _with_zone(outcome.observed_at) > known.latest:
+    if outcome.observed_at > known.latest:
         yield "observed_at: lies in the future; send what was observed, once it was."
     if not (outcome.patient_id or outcome.answer):
         yield "patient_id: is missing, and so is answer; send one, or it belongs to nobody."
@@ -159,11 +159,6 @@ def _value_of(outcome: Outcome, known: _Known) -> float | None:
     if found is None:
         raise ValueError(unknown_code(expected))
     return in_the_study_s_unit(outcome.value, outcome.unit, found)
-
-
-def _with_zone(moment: datetime.datetime) -> datetime.datetime:
-    """A time without a zone is in UTC."""
-    return moment if moment.tzinfo is not None else moment.replace(tzinfo=datetime.UTC)
 
 
 def _keep(connection: Connection, key: bytes, records: list[OutcomeRecord]) -> list[str]:

@@ -1,6 +1,5 @@
 """`POST /recommendations`: advice for one patient, as a form, FHIR Bundle or MEDS events."""
 
-import datetime
 from typing import Annotated, Any
 
 import orjson
@@ -14,7 +13,7 @@ from posology.service.answering import Answer, Question, answer, recall
 from posology.service.deployment import Deployment, get_deployment
 from posology.service.errors import BadRequestError, NotFoundError
 from posology.service.identity import CLINICIAN, Caller, require_caller
-from posology.service.store.clock import to_text
+from posology.service.store.clock import UtcMoment, to_text
 from posology.service.work import unpack_json
 from posology.workflows.patient import today
 
@@ -27,7 +26,7 @@ class MedsEvent(BaseModel):
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
 
     code: str = Field(min_length=1, max_length=400)
-    time: datetime.datetime | None = None
+    time: UtcMoment | None = None
     numeric_value: float | None = None
     text_value: str | None = None
     unit: str | None = None
@@ -103,19 +102,17 @@ def _patient_of(body: RecommendationRequest) -> dict[str, Any] | pa.Table:
         raise BadRequestError("bundle: is no FHIR Bundle; its resourceType must be Bundle.")
     if body.form is not None and "resourceType" in body.form:
         raise BadRequestError("form: is a FHIR resource; send it as bundle.")
-    return body.form or body.bundle or to_table(body.events or [])
+    return to_table(body.events) if body.events is not None else given[0]
 
 
 def to_table(events: list[MedsEvent]) -> pa.Table:
-    """The events of one patient as MEDS; times with a zone become UTC, as MEDS has none."""
-    rows = [event.model_dump() | {"subject_id": 1, "time": _utc(event.time)} for event in events]
+    """The events of one patient as MEDS, whose times are UTC without a zone."""
+    rows = [
+        event.model_dump()
+        | {"subject_id": 1, "time": event.time and event.time.replace(tzinfo=None)}
+        for event in events
+    ]
     return pa.Table.from_pylist(rows, schema=EVENTS)
-
-
-def _utc(time: datetime.datetime | None) -> datetime.datetime | None:
-    if time is None or time.tzinfo is None:
-        return time
-    return time.astimezone(datetime.UTC).replace(tzinfo=None)
 
 
 def _write(made: Answer) -> bytes:

@@ -147,9 +147,12 @@ async def _medications(resources: list[Json], access: FhirAccess | str) -> list[
         raise CannotJudgeError(f"Nothing can be judged: {text}, too many to fetch.")
     read = access.read
     try:
-        return await within(
+        found = await within(
             access.limits.seconds,
             lambda: asyncio.gather(*(read(f"Medication/{name}") for name in missing)),
         )
+        if missing_medications([*resources, *found]):
+            raise FetchError("the FHIR server gave something else")
     except FetchError as error:
         raise CannotJudgeError(f"Nothing can be judged: {text}; {error}.") from error
+    return found

@@ -39,7 +39,7 @@ def missing_medications(resources: Sequence[Json]) -> tuple[str, ...]:
 
     A display beside the reference does not help: it is a text, and the model reads codes.
     """
-    there = {r.get("id") for r in resources if r.get("resourceType") == "Medication"}
+    there = {str(r.get("id")) for r in resources if r.get("resourceType") == "Medication"}
     names: dict[str, None] = {}
     for resource in resources:
         pointer = resource.get("medicationReference")

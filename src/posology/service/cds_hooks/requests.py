@@ -20,7 +20,7 @@ from pydantic import (
     model_validator,
 )
 
-from posology.service.moments import in_utc
+from posology.service.store.clock import in_utc
 from posology.service.validation_words import reason_words
 
 PATIENT_VIEW, ORDER_SELECT, ORDER_SIGN = "patient-view", "order-select", "order-sign"

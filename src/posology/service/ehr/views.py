@@ -159,11 +159,11 @@ def _entry(card: dict[str, Any], fields: dict[str, str]) -> dict[str, Any]:
         accepted = [{"id": suggestion}]
         return {"card": card["uuid"], "outcome": "accepted", "acceptedSuggestions": accepted}
     entry: dict[str, Any] = {"card": card["uuid"], "outcome": "overridden"}
-    reasons = card.get("overrideReasons") or []
+    reasons = {str(at): one for at, one in enumerate(card.get("overrideReasons") or ())}
     number, comment = fields.get("reason", ""), fields.get("comment", "").strip()[:_COMMENT]
     given: dict[str, Any] = {}
-    if number.isdigit() and int(number) < len(reasons):
-        given["reason"] = reasons[int(number)]
+    if number in reasons:
+        given["reason"] = reasons[number]
     if comment:
         given["userComment"] = comment
     return entry | {"overrideReason": given} if given else entry

@@ -14,6 +14,7 @@ import jwt
 
 from posology.errors import UserError
 from posology.service.identity.callers import ROLES
+from posology.service.keys import read_secret_file
 from posology.service.settings import OpenIdSettings
 
 ALGORITHMS = ("RS256", "PS256", "ES256", "ES384", "EdDSA")
@@ -70,7 +71,7 @@ class OpenId:
         """The person, from what the provider sent back with the browser."""
         provider = await self._read_provider()
         state = str(memory.get("state", ""))
-        if not state or not secrets.compare_digest(answer.get("state", ""), state):
+        if not state or not _is_same(answer.get("state", ""), state):
             raise SignInRefusedError("The sign-in was not begun in this browser. Begin again.")
         if answer.get("iss", provider["issuer"]) != provider["issuer"]:
             raise SignInRefusedError("Another provider answered than the one that was called.")
@@ -97,7 +98,7 @@ class OpenId:
         file = self.settings.client_secret_file
         return AsyncOAuth2Client(
             client_id=self.settings.client_id,
-            client_secret=file.read_text(encoding="utf-8").strip() if file else None,
+            client_secret=read_secret_file(file) if file else None,
             token_endpoint_auth_method="client_secret_basic" if file else "none",
             scope=self.settings.scope,
             redirect_uri=self.redirect_uri,
@@ -150,7 +151,7 @@ class OpenId:
         except (jwt.PyJWTError, AttributeError, IndexError) as error:
             raise SignInRefusedError("The provider's answer is not signed.") from error
         is_ours = claims.get("azp", self.settings.client_id) == self.settings.client_id
-        if not is_ours or not secrets.compare_digest(str(claims["nonce"]), nonce):
+        if not is_ours or not _is_same(str(claims["nonce"]), nonce):
             raise SignInRefusedError("The provider's answer was made for another sign-in.")
         return claims
 
@@ -168,7 +169,15 @@ class OpenId:
         return Person(f"{claims['iss']}#{claims['sub']}", name, roles)
 
 
+def _is_same(one: str, other: str) -> bool:
+    """In a time that says nothing of the secret; of texts in any letters."""
+    return secrets.compare_digest(one.encode(), other.encode())
+
+
 def is_private(address: str) -> bool:
     """Whether nobody on the way can read or change what is sent: https, or this machine."""
-    parts = urlsplit(address)
+    try:
+        parts = urlsplit(address)
+    except ValueError:  # no address at all
+        return False
     return parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in _LOOPBACK)

@@ -1,12 +1,9 @@
 """Routes of one patient's answer: read it, decide, ask what if, print."""
 
-import base64
-import hashlib
 import json
 from dataclasses import dataclass, field
 from typing import Annotated
 
-from cryptography.fernet import Fernet, InvalidToken
 from fastapi import APIRouter, Depends
 from starlette.requests import Request
 from starlette.responses import Response
@@ -17,6 +14,7 @@ from posology.service.deployment import Deployment, get_deployment
 from posology.service.errors import ConflictError, NotFoundError
 from posology.service.identity.callers import CLINICIAN, Caller, require_person
 from posology.service.identity.people import read_form
+from posology.service.keys import seal, unseal
 from posology.service.pages.decision import decision_form, option_ranges, read_decision
 from posology.service.pages.facts_form import (
     changed_facts,
@@ -172,17 +170,14 @@ async def _what_if_form(
 
 def _seal(deployment: Deployment, answer_id: str, facts: dict[str, str]) -> str:
     """The facts for an address: nobody but the service can read them."""
-    return _fernet(deployment, answer_id).encrypt(json.dumps(facts).encode()).decode()
+    return seal(json.dumps(facts), _key(deployment, answer_id))
 
 
 def _unseal(deployment: Deployment, answer_id: str, text: str) -> dict[str, str]:
     """The facts of an address; none if it was not made for this answer."""
-    try:
-        return json.loads(_fernet(deployment, answer_id).decrypt(text.encode()))
-    except InvalidToken:
-        return {}
+    facts = unseal(text, _key(deployment, answer_id))
+    return {} if facts is None else json.loads(facts)
 
 
-def _fernet(deployment: Deployment, answer_id: str) -> Fernet:
-    secret = deployment.derive_key("what if") + answer_id.encode()
-    return Fernet(base64.urlsafe_b64encode(hashlib.sha256(secret).digest()))
+def _key(deployment: Deployment, answer_id: str) -> bytes:
+    return deployment.derive_key(f"what if {answer_id}")

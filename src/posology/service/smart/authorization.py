@@ -11,6 +11,7 @@ import httpx
 import orjson
 
 from posology.service.cds_hooks.queries import Query
+from posology.service.keys import read_secret_file
 from posology.service.smart.errors import LaunchError
 from posology.service.smart.pending import Pending
 
@@ -70,8 +71,7 @@ async def exchange(
     if server.client_secret_file is None:
         form["client_id"] = server.client_id
     else:
-        secret = server.client_secret_file.read_text(encoding="utf-8").strip()
-        auth = httpx.BasicAuth(server.client_id, secret)
+        auth = httpx.BasicAuth(server.client_id, read_secret_file(server.client_secret_file))
     try:
         reply = await client.post(
             pending.configuration.token_endpoint,

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection
-from sqlalchemy.exc import OperationalError, SQLAlchemyError
+from sqlalchemy.exc import OperationalError
 from typing_extensions import TypeVarTuple, Unpack
 
 from posology.errors import UserError
@@ -138,7 +138,7 @@ def _write_batch(engines: Engines, batch: list[_Write]) -> None:
                     results.append((write, None, error))
                 else:
                     results.append((write, value, None))
-    except SQLAlchemyError as error:
+    except Exception as error:  # noqa: BLE001  (a thread that ended would let all writers wait)
         for write in batch:
             if not write.done.done():
                 write.done.set_exception(error)

@@ -1,8 +1,9 @@
 """Find the key of a token: among an issuer's files first, then at an address on its list."""
 
+import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from posology.errors import UserError
 from posology.service.tokens.header import Header, parse_object
@@ -27,6 +28,9 @@ Fetch = Callable[[str], Awaitable[bytes]]
 class _Fetched:
     keys: dict[str, PublicKey]
     at: float
+    """When these keys came."""
+    tried: float
+    """When they were last requested, with or without an answer."""
 
 
 @dataclass(slots=True)
@@ -38,6 +42,8 @@ class KeyRing:
     fetch: Fetch
     clock: Callable[[], float] = time.monotonic
     fetched: dict[str, _Fetched] = field(default_factory=dict)
+    fetching: dict[str, asyncio.Lock] = field(default_factory=dict)
+    """By address: one request at a time, whose answer all who wait for it use."""
 
     async def find(self, issuer: str, header: Header) -> PublicKey:
         """The key that the header names; TokenError if the issuer has none of that name."""
@@ -57,17 +63,29 @@ class KeyRing:
         raise TokenError("no such key")
 
     async def _keys_at(self, address: str, name: str) -> dict[str, PublicKey]:
+        known = self._known(address, name)
+        if known is not None:
+            return known
+        async with self.fetching.setdefault(address, asyncio.Lock()):
+            known = self._known(address, name)  # it may have come meanwhile
+            if known is not None:
+                return known
+            cached, now = self.fetched.get(address), self.clock()
+            try:
+                found = _Fetched(read_key_set(parse_object(await self.fetch(address))), now, now)
+            except (OSError, TokenError):
+                is_old = cached is None or now - cached.at >= FRESH
+                found = _Fetched({}, now, now) if is_old else replace(cached, tried=now)
+            self.fetched[address] = found
+            return found.keys
+
+    def _known(self, address: str, name: str) -> dict[str, PublicKey] | None:
+        """The keys that need no request: they are fresh, or were requested a moment ago."""
         cached, now = self.fetched.get(address), self.clock()
-        if cached is not None:
-            age = now - cached.at
-            if age < PAUSE or (age < FRESH and name in cached.keys):
-                return cached.keys
-        try:
-            keys = read_key_set(parse_object(await self.fetch(address)))
-        except (OSError, TokenError):
-            keys = {} if cached is None or now - cached.at >= FRESH else cached.keys
-        self.fetched[address] = _Fetched(keys, now)
-        return keys
+        if cached is None:
+            return None
+        is_fresh = now - cached.at < FRESH and name in cached.keys
+        return cached.keys if is_fresh or now - cached.tried < PAUSE else None
 
 
 def make_key_ring(issuers: Sequence[TrustedIssuer], fetch: Fetch) -> KeyRing:
