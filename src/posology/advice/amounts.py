@@ -4,13 +4,17 @@ import math
 from collections.abc import Callable, Sequence
 
 from posology.domain.recommendation.option import Estimate
+from posology.language.catalogue import deferred, tr
+from posology.language.numbers import number, parse_number
+
+_HARDLY = deferred("hardly any difference")
 
 
 def count(value: float) -> str:
     """How many of 100 patients."""
     if 0 < value < 0.5:
-        return "fewer than 1"
-    return "more than 99" if value >= 99.5 else f"{value:.0f}"
+        return tr("fewer than 1")
+    return tr("more than 99") if value >= 99.5 else f"{value:.0f}"
 
 
 def mean_words(value: float) -> str:
@@ -18,16 +22,20 @@ def mean_words(value: float) -> str:
     size = abs(value)
     digits = 0 if size >= 99.95 else 1 if size >= 0.995 else 2
     words = f"{value:.{digits}f}"
-    return words if float(words) else "0"
+    return number(words) if float(words) else "0"
 
 
 def more_or_fewer(value: float, unit: str) -> str:
     """`21 more`, `3 fewer` of 100; `3.2 higher` of a mean; `hardly any difference`."""
     size = mean_words(abs(value)) if unit else f"{abs(value):.0f}"
-    if float(size) == 0:
-        return "hardly any difference"
-    up, down = ("higher", "lower") if unit else ("more", "fewer")
-    return f"{size} {up if value > 0 else down}"
+    return tr(_HARDLY) if parse_number(size) == 0 else directed(value, unit).format(size=size)
+
+
+def directed(value: float, unit: str) -> str:
+    """A size in the direction of the value."""
+    if unit:
+        return tr("{size} higher") if value > 0 else tr("{size} lower")
+    return tr("{size} more") if value > 0 else tr("{size} fewer")
 
 
 def difference_range(difference: Estimate, unit: str) -> str:
@@ -36,14 +44,19 @@ def difference_range(difference: Estimate, unit: str) -> str:
     if low == high:
         return low
     if difference.low > 0:
-        return f"{_or_none(low).split()[0]} to {high}"
+        return span(_or_none(low).split()[0], high)
     if difference.high < 0:
-        return f"{_or_none(high).split()[0]} to {low}"
-    return f"{_or_none(low)} to {_or_none(high)}"
+        return span(_or_none(high).split()[0], low)
+    return span(_or_none(low), _or_none(high))
+
+
+def span(low: str, high: str) -> str:
+    """Two numbers or amounts that are written already, as an interval."""
+    return tr("{low} to {high}").format(low=low, high=high)
 
 
 def _or_none(words: str) -> str:
-    return "none" if words == "hardly any difference" else words
+    return tr("none") if words == tr(_HARDLY) else words
 
 
 def difference_as_written(
@@ -59,7 +72,7 @@ def difference_as_written(
         write: how both are written.
     """
     try:
-        first, second = (float(write(x).replace("\u2212", "-")) for x in pair)
+        first, second = (parse_number(write(x)) for x in pair)
     except ValueError:
         return difference.value
     written = round(first - second, 6)
@@ -70,12 +83,12 @@ def difference_as_written(
     return written
 
 
-def span_words(span: tuple[float, float]) -> str:
+def span_words(ends: tuple[float, float]) -> str:
     """`12 to 21`: an interval, whose ends are no more exact than a tenth of its width."""
-    width = span[1] - span[0]
+    width = ends[1] - ends[0]
     digits = 0 if width >= 5 else 1 if width >= 0.5 else 3
-    low, high = (f"{x:.{digits}f}" if digits < 3 else f"{x:.3g}" for x in span)
-    return low if low == high else f"{low} to {high}"
+    low, high = (number(f"{x:.{digits}f}" if digits < 3 else f"{x:.3g}") for x in ends)
+    return low if low == high else span(low, high)
 
 
 def whole_shares(shares: Sequence[float], total: int = 100) -> list[int]:

@@ -16,6 +16,9 @@ from posology.advice.options import USUAL_CARE
 from posology.advice.prediction import PatientPrediction
 from posology.advice.safety import why_all_forbidden
 from posology.advice.uncertainty.certainty import UNLIKE
+from posology.advice.wording.levels import counted_levels, mean_levels
+from posology.advice.wording.lists import both, either
+from posology.advice.wording.titles import MIX, inside_sentence, small_first
 from posology.domain.recommendation.option import (
     BETTER,
     NO_CLEAR_DIFFERENCE,
@@ -37,12 +40,15 @@ from posology.domain.recommendation.recommendation import (
     TOO_FEW_ALIKE,
     UNSURE,
 )
+from posology.language.catalogue import deferred, tr, tr_count
+from posology.language.numbers import number
 
-_BELOW = ("Usual care is below.", "The guideline and usual care are below.")
+_BELOW = (
+    deferred("Usual care is below."),
+    deferred("The guideline and usual care are below."),
+)
 """Without and with a guideline in the study file."""
-NOT_FOR_OTHERS = "Use a guideline that is for this patient, or ask a specialist."
-NOT_A_REASON = "This is not a reason to leave the patient without treatment."
-_ALSO = "also among those who need little or much"
+NOT_FOR_OTHERS = deferred("Use a guideline that is for this patient, or ask a specialist.")
 DIFFERS = 0.05
 """P value of heterogeneity under which effects are shown to differ."""
 _BRACKET = re.compile(r",| \(")
@@ -66,30 +72,33 @@ def describe_answer(
 
 
 def _describe_no_answer(state: str, prediction: PatientPrediction, inputs: AdviceInputs) -> Answer:
-    certainty, below = inputs.certainty, _BELOW[bool(inputs.guideline)]
+    certainty, below = inputs.certainty, tr(_BELOW[bool(inputs.guideline)])
     if state == NOT_ELIGIBLE:
-        head = "No answer: this study is not for this patient."
-        return head, (*inputs.eligibility.not_met[:2], NOT_FOR_OTHERS)
+        head = tr("No answer: this study is not for this patient.")
+        return head, (*inputs.eligibility.not_met[:2], tr(NOT_FOR_OTHERS))
     if state == FACT_MISSING:
         head, *rest = inputs.required
-        return head, (*rest[:1], f"Enter it. {below}")
+        return head, (*rest[:1], f"{tr('Enter it.')} {below}")
     if state == ALL_FORBIDDEN:
-        head = "No answer: every option is forbidden for this patient."
+        head = tr("No answer: every option is forbidden for this patient.")
         return head, (*why_all_forbidden(inputs.safety), below)
     if state == TOO_FEW_ALIKE:
-        found = f"{certainty.similar_patients} were found and {certainty.needed_patients} are "
-        return "No answer: too few patients like this one.", (f"{found}needed.", below)
+        found = tr("{found} were found and {needed} are needed.").format(
+            found=certainty.similar_patients, needed=certainty.needed_patients
+        )
+        return tr("No answer: too few patients like this one."), (found, below)
     if state == OUTSIDE_TRAINING:
         first, *others = certainty.outside or ("",)
-        if first.endswith(UNLIKE):
-            return f"No answer: {first[:1].lower()}{first[1:]}", (*others[:1], below)
-        head = "No answer: this patient is unlike those the model learned from."
+        if first.endswith(tr(UNLIKE)):
+            why = tr("No answer: {why}").format(why=small_first(first))
+            return why, (*others[:1], below)
+        head = tr("No answer: this patient is unlike those the model learned from.")
         return head, (*certainty.outside[:2], below)
     if state == UNSURE:
-        head = "No answer: the right dose of this patient is too uncertain."
+        head = tr("No answer: the right dose of this patient is too uncertain.")
         return head, (*_describe_range(prediction), below)
-    reason = inputs.not_judged or "The model holds no evidence that its options differ."
-    return "No answer: it is not known which option is better.", (reason, below)
+    reason = inputs.not_judged or tr("The model holds no evidence that its options differ.")
+    return tr("No answer: it is not known which option is better."), (reason, below)
 
 
 def _describe_better(state: str, inputs: AdviceInputs, options: tuple[OptionAdvice, ...]) -> Answer:
@@ -97,43 +106,70 @@ def _describe_better(state: str, inputs: AdviceInputs, options: tuple[OptionAdvi
     assert evidence is not None  # without it nothing is shown better
     first, *others = [option for option in options if option.standing == BETTER]
     level = [first, *(o for o in others if not is_better_than(evidence, first.name, o.name))]
-    likely = "likely better for this patient" if evidence.is_individual else "better on average"
-    than = f"{likely} than {reference}"
     numbers = _numbers(first, options, evidence)
     differs = _may_differ(evidence)
     if state == BETTER_FOR_PATIENT and others:
         compared = (BETTER, NO_CLEAR_DIFFERENCE, WORSE)
         rest = sum(option.standing in compared for option in options) - 1
-        others_too = "the other option" if rest == 1 else "the other options"
-        head = f"{_upper(_with_dose(first, options))} is {than} and than {others_too}."
+        head = _better_than_all(evidence.is_individual, rest).format(
+            option=_upper(_with_dose(first, options)), reference=reference
+        )
         next_best = _against_next(first, options, evidence)
         return head, (numbers, *next_best, *differs, *_harm_sentences(first, options))[:3]
-    head = f"{_upper(_or([_with_dose(option, options) for option in level]))} is {than}."
+    head = _better(evidence.is_individual).format(
+        option=_upper(either([_with_dose(option, options) for option in level])),
+        reference=reference,
+    )
     if len(level) == 1:
         return head, (numbers, *differs, *_harm_sentences(first, options))[:3]
     less = [_short(option, options) for option in others if option not in level]
-    lesser = (f"Also better than {reference}, but less so: {_or(less)}.",) if less else ()
-    return head, (
-        numbers,
-        f"Between them there is no clear difference. {_choose_by(options)}",
-        *lesser,
+    lesser = tr("Also better than {reference}, but less so: {options}.").format(
+        reference=reference, options=either(less)
+    )
+    between = f"{tr('Between them there is no clear difference.')} {_choose_by(options)}"
+    return head, (numbers, between, *([lesser] if less else []))
+
+
+def _better_than_all(is_individual: bool, others: int) -> str:
+    """The headline of an option that is better than the reference and than the others."""
+    if is_individual:
+        return tr_count(
+            "{option} is likely better for this patient than {reference} and than the other "
+            "option.",
+            "{option} is likely better for this patient than {reference} and than the other "
+            "options.",
+            others,
+        )
+    return tr_count(
+        "{option} is better on average than {reference} and than the other option.",
+        "{option} is better on average than {reference} and than the other options.",
+        others,
     )
 
 
+def _better(is_individual: bool) -> str:
+    """The headline of one option, or of several alike, that are better than the reference."""
+    if is_individual:
+        return tr("{option} is likely better for this patient than {reference}.")
+    return tr("{option} is better on average than {reference}.")
+
+
 def _describe_no_option(inputs: AdviceInputs, options: tuple[OptionAdvice, ...]) -> Answer:
-    head = "No option is shown to be better for this patient."
+    head = tr("No option is shown to be better for this patient.")
     equals = [o for o in options if o.standing == NO_CLEAR_DIFFERENCE]
     worse = [o for o in options if o.standing == WORSE]
     reference = reference_title(options)
     sentences = []
     if worse:
-        names = _or([_short(o, options) for o in worse])
-        sentences.append(f"Shown to be worse than {reference}: {names}.")
+        names = either([_short(o, options) for o in worse])
+        shown = tr("Shown to be worse than {reference}: {options}.")
+        sentences.append(shown.format(reference=reference, options=names))
     elif len(equals) == 1 and inputs.evidence is not None:
         sentences.append(_numbers(equals[0], options, inputs.evidence))
     if equals:
-        which = "The other" if worse else "These"
-        sentences.append(f"{which} differences are too uncertain to rely on.")
+        these = tr("These differences are too uncertain to rely on.")
+        others = tr("The other differences are too uncertain to rely on.")
+        sentences.append(others if worse else these)
     sentences.append(_choose_by(options))
     return head, (*sentences[:2], *sentences[2:][-1:])
 
@@ -141,10 +177,10 @@ def _describe_no_option(inputs: AdviceInputs, options: tuple[OptionAdvice, ...])
 def _choose_by(options: tuple[OptionAdvice, ...]) -> str:
     harms = [harm for option in options for harm in option.harms]
     if any(harm.standing in (BETTER, WORSE) for harm in harms):
-        return "The harms do differ, so choose by harms and by what the patient wants."
+        return tr("The harms do differ, so choose by harms and by what the patient wants.")
     if any(harm.standing == NO_CLEAR_DIFFERENCE for harm in harms):
-        return "The harms are not shown to differ. Choose by what the patient wants."
-    return "Harms were not studied here. Weigh them, and what the patient wants."
+        return tr("The harms are not shown to differ. Choose by what the patient wants.")
+    return tr("Harms were not studied here. Weigh them, and what the patient wants.")
 
 
 def _against_next(
@@ -161,15 +197,17 @@ def _against_next(
         return ()
     change = more_or_fewer(apart.value, evidence.study.unit)
     span = difference_range(apart, evidence.study.unit)
-    perhaps = "" if span == change else f", perhaps {span}"
-    return (f"Against {_short(other, options)}: {change}{perhaps}.",)
+    text = tr("Against {option}: {change}, perhaps {span}.")
+    if span == change:
+        text = tr("Against {option}: {change}.")
+    return (text.format(option=_short(other, options), change=change, span=span),)
 
 
 def _may_differ(evidence: PatientEvidence) -> tuple[str, ...]:
     """That an average may not be this patient's, where effects are shown to differ."""
     if evidence.is_individual or evidence.study.heterogeneity_p >= DIFFERS:
         return ()
-    return ("But effects differ between patients: this one's may be larger or smaller.",)
+    return (tr("But effects differ between patients: this one's may be larger or smaller."),)
 
 
 def _numbers(
@@ -187,26 +225,16 @@ def _numbers(
     shown = difference_as_written((option.outcome.value, base), option.difference, write)
     change = more_or_fewer(shown, unit)
     span = difference_range(option.difference, unit)
-    that_is = f"That is {change}." if span == change else f"That is {change}, perhaps {span}."
-    own = _whose(evidence)
-    if unit:
-        values = f"{mean_words(option.outcome.value)} with {title} and {mean_words(base)} with"
-        return _upper(f"{own}the mean is about {values} {of_reference} ({unit}). {that_is}")
-    reached = f"about {count(option.outcome.value)}"
-    of = f"of 100 patients like this one, {reached}"
-    if evidence.is_average_level:
-        of = f"{reached} of 100"
-    both = f"reach the goal with {title} and {count(base)} with {of_reference}"
-    return _upper(f"{own}{of} {both}. {that_is}")
-
-
-def _whose(evidence: PatientEvidence) -> str:
-    """Whether the level, the difference or both are averages of the study."""
-    if not evidence.is_average_level:
-        return "" if evidence.is_individual else "With the study's average effect, "
-    if evidence.is_individual:
-        return "From the average of all patients, with this one's own effect, "
-    return "On average over all patients, "
+    that_is = tr("That is {change}.") if span == change else tr("That is {change}, perhaps {span}.")
+    levels = mean_levels(evidence) if unit else counted_levels(evidence)
+    text = levels.format(
+        value=write(option.outcome.value),
+        option=title,
+        base=write(base),
+        reference=of_reference,
+        unit=unit,
+    )
+    return f"{text} {that_is.format(change=change, span=span)}"
 
 
 def _harm_sentences(option: OptionAdvice, options: tuple[OptionAdvice, ...]) -> tuple[str, ...]:
@@ -218,10 +246,11 @@ def _harm_sentences(option: OptionAdvice, options: tuple[OptionAdvice, ...]) -> 
     more = [text for standing, text in found if standing == WORSE]
     if not fewer and not more:
         return ()
-    words = " and ".join(fewer)
-    if more:
-        words = f"{words}, but {' and '.join(more)}" if fewer else " and ".join(more)
-    return (f"With {_short(option, options)}: {words}.",)
+    text = tr("With {option}: {harms}.")
+    if fewer and more:
+        text = tr("With {option}: {benefits}, but {harms}.")
+    name, harms = _short(option, options), both(more or fewer)
+    return (text.format(option=name, benefits=both(fewer), harms=harms),)
 
 
 def _harm_words(harm: HarmAdvice, of_reference: Estimate | None) -> str:
@@ -231,24 +260,37 @@ def _harm_words(harm: HarmAdvice, of_reference: Estimate | None) -> str:
         pair, write = (harm.value.value, of_reference.value), mean_words if harm.unit else count
         value = difference_as_written(pair, harm.difference, write)
     change = more_or_fewer(value, harm.unit)
-    return f"{harm.name} {change}" if harm.unit else f"{change} of 100 have {harm.name}"
+    text = tr("{harm} {change}") if harm.unit else tr("{change} of 100 have {harm}")
+    return text.format(harm=harm.name, change=change)
 
 
 def _describe_dose(prediction: PatientPrediction, inputs: AdviceInputs) -> Answer:
     dose = prediction.dose
     if dose is None:
-        return "No dose is given for this patient.", prediction.warnings[:1]
-    head = f"This patient likely needs {dose.dose:g} {dose.unit}."
+        return tr("No dose is given for this patient."), prediction.warnings[:1]
+    head = tr("This patient likely needs {dose} {unit}.").format(
+        dose=number(f"{dose.dose:g}"), unit=dose.unit
+    )
     if dose.plan_for is None or dose.coverage is None:
         return head, _describe_error(inputs)
-    plan = f"Plan for {span_words(dose.plan_for)} {dose.unit}"
-    of_100 = f"{100 * dose.coverage:.0f} of 100"
-    if dose.ready_for is not None and span_words(dose.ready_for) == span_words(dose.plan_for):
-        both = f"{plan}: it holds the right dose of {of_100} patients, {_ALSO}."
-        return head, (both, *_describe_error(inputs))
-    few = ", but of fewer of those who need little or much" if dose.ready_for is not None else ""
-    holds = f"{plan}: it holds the right dose of {of_100} patients{few}."
-    return head, (holds, *_describe_range(prediction), *_describe_error(inputs))
+    is_one = dose.ready_for is not None and span_words(dose.ready_for) == span_words(dose.plan_for)
+    if is_one:
+        text = tr(
+            "Plan for {span} {unit}: it holds the right dose of {count} of 100 patients, also "
+            "among those who need little or much."
+        )
+    elif dose.ready_for is not None:
+        text = tr(
+            "Plan for {span} {unit}: it holds the right dose of {count} of 100 patients, but of "
+            "fewer of those who need little or much."
+        )
+    else:
+        text = tr("Plan for {span} {unit}: it holds the right dose of {count} of 100 patients.")
+    plan = text.format(
+        span=span_words(dose.plan_for), unit=dose.unit, count=f"{100 * dose.coverage:.0f}"
+    )
+    wide = () if is_one else _describe_range(prediction)
+    return head, (plan, *wide, *_describe_error(inputs))
 
 
 def _describe_range(prediction: PatientPrediction) -> tuple[str, ...]:
@@ -256,9 +298,12 @@ def _describe_range(prediction: PatientPrediction) -> tuple[str, ...]:
     dose = prediction.dose
     if dose is None or dose.ready_for is None or dose.coverage is None:
         return ()
-    of_100 = f"{100 * dose.coverage:.0f} of 100 patients, {_ALSO}"
-    span = f"{span_words(dose.ready_for)} {dose.unit}"
-    return (f"Be ready for {span}: it holds the right dose of {of_100}.",)
+    text = tr(
+        "Be ready for {span} {unit}: it holds the right dose of {count} of 100 patients, also "
+        "among those who need little or much."
+    )
+    span, of_100 = span_words(dose.ready_for), f"{100 * dose.coverage:.0f}"
+    return (text.format(span=span, unit=dose.unit, count=of_100),)
 
 
 def _describe_error(inputs: AdviceInputs) -> tuple[str, ...]:
@@ -266,16 +311,19 @@ def _describe_error(inputs: AdviceInputs) -> tuple[str, ...]:
     if inputs.dose_evidence is None or inputs.dose_evidence.error is None:
         return ()
     error = mean_words(inputs.dose_evidence.error.value)
-    return (f"On average its dose was off by {error} {inputs.dose_evidence.unit}.",)
+    text = tr("On average its dose was off by {error} {unit}.")
+    return (text.format(error=error, unit=inputs.dose_evidence.unit),)
 
 
 def reference_title(options: tuple[OptionAdvice, ...]) -> str:
     """What the options are compared with, as it stands within a sentence."""
     reference = next((o for o in options if o.standing == REFERENCE), None)
     if reference is None:
-        return "usual care"
+        return tr("usual care")
     title = _short(reference, options)
-    return title[:1].lower() + title[1:] if reference.name == USUAL_CARE else title
+    if reference.name != USUAL_CARE:
+        return title
+    return tr("the trial's mix of options") if title == tr(MIX) else inside_sentence(title)
 
 
 def _short(option: OptionAdvice, options: tuple[OptionAdvice, ...]) -> str:
@@ -287,13 +335,9 @@ def _short(option: OptionAdvice, options: tuple[OptionAdvice, ...]) -> str:
 
 def _with_dose(option: OptionAdvice, options: tuple[OptionAdvice, ...]) -> str:
     title = _short(option, options)
-    return title if option.dose is None else f"{title}, {option.dose.dose:g} {option.dose.unit},"
-
-
-def _or(names: list[str]) -> str:
-    if len(names) < 2:
-        return "".join(names)
-    return f"{', '.join(names[:-1])} or {names[-1]}"
+    if option.dose is None:
+        return title
+    return f"{title}, {number(f'{option.dose.dose:g}')} {option.dose.unit},"
 
 
 def _upper(text: str) -> str:

@@ -56,12 +56,21 @@ def recommend(
             help="Write the page that a clinician reads to this HTML file.", callback=writable_file
         ),
     ] = None,
+    language: Annotated[
+        str,
+        typer.Option(
+            help="Language of the answer: en or de. Names of options and facts stay as the study "
+            "has them."
+        ),
+    ] = "en",
 ) -> None:
     """Advise on one patient: options with benefit and harms, dose, reasons, and what is missing."""
     from posology.cli.progress import CONSOLE
+    from posology.language.catalogue import in_language
     from posology.workflows.recommend import recommend as run
 
-    result = run(model, patient, at, _pgx(pgx_tables, pgx_calls, pgx_population))
+    with in_language(language):
+        result = run(model, patient, at, _pgx(pgx_tables, pgx_calls, pgx_population))
     CONSOLE.print(result)
     if json_file is not None:
         write_whole(json_file, json.dumps(result.to_json(), indent=2) + "\n")

@@ -7,6 +7,7 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from posology.language.catalogue import tr
 from posology.records.io.drafts import write_whole
 
 
@@ -24,13 +25,16 @@ def render_template(template: str, page: Any) -> str:
 @cache
 def _environment() -> Environment:
     """Templates are compiled once a process."""
-    return Environment(
+    environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    functions: Any = environment.globals  # typed as Jinja's own functions only
+    functions["tr"] = tr
+    return environment
 
 
 def write_html(html: str, path: Path) -> None:

@@ -33,6 +33,8 @@ from posology.domain.safety_rules.facts import VisibleFacts
 from posology.domain.safety_rules.fixed import fix_rules
 from posology.domain.study import Study
 from posology.errors import UserError
+from posology.language.catalogue import ENGLISH, current_language, in_language, tr
+from posology.language.numbers import number
 from posology.report.patient.terminal import render_advice
 from posology.workflows.advice.keys import PLANS
 from posology.workflows.advice.patient_evidence import (
@@ -75,6 +77,8 @@ class RecommendResult:
     """What the effect study found when the policy was fitted."""
     dose_evidence: DoseEvidence | None = None
     """The same where the right dose is known."""
+    language: str = ENGLISH
+    """Of the answer's sentences, and of its page and text."""
 
     @property
     def rows(self) -> list[Row]:
@@ -103,13 +107,15 @@ class RecommendResult:
         return render_text(self.__rich__())
 
     def __rich__(self) -> Group:
-        return render_advice(self.recommendation)
+        with in_language(self.language):
+            return render_advice(self.recommendation)
 
     def report(self, path: str | Path) -> None:
         """Write the page that a clinician reads, as one HTML file."""
         from posology.report.patient.page import write_patient_page  # only a page needs templates
 
-        write_patient_page(self.recommendation, Path(path))
+        with in_language(self.language):
+            write_patient_page(self.recommendation, Path(path))
 
 
 def recommend(
@@ -121,6 +127,8 @@ def recommend(
     unknown: tuple[str, ...] = (),
 ) -> RecommendResult:
     """Advice for one patient: options against the reference, doses, and what is not known.
+
+    Its sentences are in the language of `in_language`, by default in English.
 
     Args:
         at: date of the decision, such as `2026-11-27`; nothing after it is visible. By default that
@@ -156,7 +164,10 @@ def recommend(
 
         advice = add_plans(advice, loaded, history)
     stored = stored_evidence(loaded)
-    return RecommendResult(advice, loaded.study, loaded.digest, reading, stored.study, stored.dose)
+    evidence = stored.study, stored.dose
+    return RecommendResult(
+        advice, loaded.study, loaded.digest, reading, *evidence, current_language()
+    )
 
 
 def _with_eligibility(
@@ -217,7 +228,9 @@ def label_of(model: Artifact) -> ModelLabel:
     study, evidence = model.study, model.evidence
     learned_from = ""
     if "train" in evidence:
-        learned_from = f"Learned from {evidence['train']:,} decisions."
+        learned_from = tr("Learned from {count} decisions.").format(
+            count=number(f"{evidence['train']:,}")
+        )
     stored = stored_evidence(model)
     return ModelLabel(
         study=study.name,

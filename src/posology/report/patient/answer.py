@@ -7,6 +7,8 @@ from posology.advice.amounts import whole_shares
 from posology.advice.form.timing import NO_DATE, WITHOUT_DATE
 from posology.advice.options import CHANCE, USUAL_DOSE
 from posology.advice.prediction import NO_DOSES
+from posology.advice.wording.fact_names import fact_name
+from posology.advice.wording.lists import both
 from posology.domain.recommendation.findings import FORBIDS, WARNING, KnownFact, SafetyFinding
 from posology.domain.recommendation.option import (
     NO_CLEAR_DIFFERENCE,
@@ -26,17 +28,21 @@ from posology.domain.recommendation.recommendation import (
     OUTSIDE_TRAINING,
     Recommendation,
 )
+from posology.language.catalogue import deferred, tr, tr_count
+from posology.language.numbers import DAY, number
 from posology.report.patient import words
 from posology.report.patient.content import GOOD, NOTE, QUIET, STOP, WARN, Callout, Line, Tag
 from posology.report.patient.doses import ALWAYS_LISTED
 from posology.report.patient.missing import NEEDED, most_helpful
-from posology.report.patient.option_rows import of_100
+from posology.report.patient.option_rows import is_of_all
 
 IN_BANNER = ("age", "sex", "weight", "height")
 """Facts that help to see whose page this is; the form has no names."""
 _MAX_HEAD = 32
-_DATE = re.compile(r"\d{2}-[A-Z][a-z]{2}-\d{4}")
-_COUNTED = re.compile(r"[\d,]+ (?:other )?events? ")
+_GUIDELINE = deferred("What the guideline says")
+_DATE_LAST = re.compile(rf"(?:{DAY})$")
+_COUNTED = re.compile(r"[\d.,]+ (?:(?:other|weiteres?) )?(?:events?|Ereignis(?:se)?) ")
+"""How remarks begin that count events, in the languages of the catalogue."""
 
 
 def banner_facts(advice: Recommendation) -> tuple[tuple[str, str], ...]:
@@ -46,51 +52,52 @@ def banner_facts(advice: Recommendation) -> tuple[tuple[str, str], ...]:
     for name in IN_BANNER:
         fact = known.get(name)
         if fact is None and name in ("age", "sex"):
-            facts.append((name.capitalize(), "not recorded"))
+            facts.append((fact_name(name).capitalize(), tr("not recorded")))
         elif fact is not None:
-            facts.append((name.capitalize(), _in_banner(fact)))
+            facts.append((fact_name(name).capitalize(), _in_banner(fact)))
     return tuple(facts)
 
 
 def tags(advice: Recommendation) -> tuple[Tag, ...]:
     """The verdict in a few words, and how many similar patients stand behind it."""
     shown: list[Tag] = []
-    better = Tag(f"Better than {words.inside(advice.reference)}", GOOD, "up")
+    reference = words.inside(advice.reference)
+    better = Tag(tr("Better than {reference}").format(reference=reference), GOOD, "up")
     if advice.state == BETTER_FOR_PATIENT:
-        shown += [better, Tag("Better than the next option", GOOD, "up")]
+        shown += [better, Tag(tr("Better than the next option"), GOOD, "up")]
     elif advice.state == BETTER_THAN_REFERENCE:
-        shown += [better, Tag("No clear difference to the next option", QUIET, "same")]
+        shown += [better, Tag(tr("No clear difference to the next option"), QUIET, "same")]
     elif advice.state == NO_OPTION_BETTER:
         shown.append(_no_option_tag(advice))
     elif advice.state == ALL_FORBIDDEN:
-        shown.append(Tag("Every option is forbidden", STOP, "stop"))
+        shown.append(Tag(tr("Every option is forbidden"), STOP, "stop"))
     elif advice.state == NOT_ELIGIBLE:
-        shown.append(Tag("Not for this patient", STOP, "stop"))
+        shown.append(Tag(tr("Not for this patient"), STOP, "stop"))
     elif advice.state == FACT_MISSING:
-        shown.append(Tag("A needed fact is missing", WARN, "warn"))
+        shown.append(Tag(tr("A needed fact is missing"), WARN, "warn"))
     elif advice.state in ABSTAINED:
-        shown.append(Tag("No answer", QUIET, "minus"))
+        shown.append(Tag(tr("No answer"), QUIET, "minus"))
     n = advice.certainty.similar_patients
     if n is not None:
         few = advice.certainty.needed_patients is not None and n < advice.certainty.needed_patients
-        count = "under 5" if n < 5 else f"{n:,}"
-        shown.append(
-            Tag(f"{count} similar patients", WARN if few else QUIET, "warn" if few else "")
-        )
+        count = tr("under 5") if n < 5 else number(f"{n:,}")
+        text = tr("{count} similar patients").format(count=count)
+        shown.append(Tag(text, WARN if few else QUIET, "warn" if few else ""))
     return tuple(shown)
 
 
 def _no_option_tag(advice: Recommendation) -> Tag:
     if any(option.standing == NO_CLEAR_DIFFERENCE for option in advice.options):
-        return Tag("No clear difference", QUIET, "same")
-    return Tag(f"None better than {words.inside(advice.reference)}", QUIET, "minus")
+        return Tag(tr("No clear difference"), QUIET, "same")
+    none = tr("None better than {reference}").format(reference=words.inside(advice.reference))
+    return Tag(none, QUIET, "minus")
 
 
 def decision_note(advice: Recommendation) -> str:
     """One line against blind trust, or against leaving a patient without treatment."""
     if advice.state in (BETTER_FOR_PATIENT, BETTER_THAN_REFERENCE, DOSE_ONLY):
-        return "You may know what the record does not. Check the facts before you agree."
-    return (
+        return tr("You may know what the record does not. Check the facts before you agree.")
+    return tr(
         "Nothing is advised, so there is nothing to accept. This is not a reason to leave the "
         "patient without treatment."
     )
@@ -100,11 +107,11 @@ def callouts(advice: Recommendation) -> tuple[Callout, ...]:
     """What must be read first: what a rule forbids, warnings, then the other remarks."""
     found = [
         Callout(
-            "Not offered" if finding.kind == FORBIDS else "Warning",
+            tr("Not offered") if finding.kind == FORBIDS else tr("Warning"),
             _finding_words(advice, finding),
             STOP if advice.state == ALL_FORBIDDEN and finding.kind == FORBIDS else WARN,
             "safety",
-            "Safety",
+            tr("Safety"),
         )
         for kind in (FORBIDS, WARNING)
         for finding in advice.safety
@@ -120,7 +127,7 @@ def _finding_words(advice: Recommendation, finding: SafetyFinding) -> str:
     names = {option.title for option in advice.options if option.name not in ALWAYS_LISTED}
     if not finding.options or names <= set(finding.options):
         return text
-    concerned = " and ".join(finding.options)
+    concerned = both(finding.options)
     return text if concerned.lower() in text.lower() else f"{words.sentence(concerned)} {text}"
 
 
@@ -129,19 +136,20 @@ def instead(advice: Recommendation) -> tuple[Line, ...]:
     if advice.state not in (*ABSTAINED, NO_OPTION_BETTER):
         return ()
     if advice.state == NOT_ELIGIBLE:
-        return (Line("What is known", known_words(advice)),)
+        return (Line(tr("What is known"), known_words(advice)),)
     return (
-        Line("What would help most", *_most_helpful(advice)),
+        Line(tr("What would help most"), *_most_helpful(advice)),
         *_guideline(advice),
-        Line("What is usually done here", _usual_care(advice)),
-        Line("What is known", known_words(advice)),
+        Line(tr("What is usually done here"), _usual_care(advice)),
+        Line(tr("What is known"), known_words(advice)),
     )
 
 
 def guideline_and_usual_care(advice: Recommendation) -> tuple[Line, ...]:
     """What to go on where the model may not be: nothing that it worked out is among it."""
     shares = _given_shares(advice)
-    usual = Line("What is usually done here", shares or "As before there was this model.")
+    before = tr("As before there was this model.")
+    usual = Line(tr("What is usually done here"), shares or before)
     return (*_guideline(advice), usual)
 
 
@@ -150,68 +158,77 @@ def guideline_lines(advice: Recommendation) -> tuple[Line, ...]:
     return tuple(
         Line(
             words.capitalise(name),
-            f"Source: {words.sentence(words.with_dates(source))}" if source else "",
+            _source(source),
             words.sentence(option),
         )
         for name, option, source in advice.guideline
     )
 
 
+def _source(source: str) -> str:
+    text = words.sentence(words.with_dates(source))
+    return tr("Source: {source}").format(source=text) if source else ""
+
+
 def known_words(advice: Recommendation) -> str:
     """How many facts were used, and which."""
     used, missing = len(advice.known), len(advice.missing)
     if not used:
-        return "The facts that were used are not listed."
-    listed = "; ".join(f"{fact.fact} {_dated(fact)}" for fact in advice.known[:12])
-    more = f"; and {used - 12} more" if used > 12 else ""
-    left = f"; {missing} {_were(missing)} missing" if missing else ""
-    return f"{words.capitalise(listed)}{more}. {used} {_were(used, 'fact')} used{left}."
+        return tr("The facts that were used are not listed.")
+    listed = "; ".join(f"{fact_name(fact.fact)} {_dated(fact)}" for fact in advice.known[:12])
+    if used > 12:
+        listed = tr("{facts}; and {count} more").format(facts=listed, count=used - 12)
+    counts = tr_count("{count} fact was used", "{count} facts were used", used).format(count=used)
+    left = tr_count("{count} was missing", "{count} were missing", missing).format(count=missing)
+    return f"{words.capitalise(listed)}. {'; '.join([counts, *([left] if missing else [])])}."
 
 
 def _most_helpful(advice: Recommendation) -> tuple[str, str]:
     """Text, and its first words in bold."""
     if advice.state == OUTSIDE_TRAINING:
-        return "If they are right, no further fact helps.", "Check the values named above."
+        help_ = tr("If they are right, no further fact helps.")
+        return help_, tr("Check the values named above.")
     fact = most_helpful(advice)
     if fact is not None:
-        return words.sentence(fact.would_help) or NEEDED, words.sentence(fact.fact)
+        return words.sentence(fact.would_help) or tr(NEEDED), words.sentence(fact.fact)
     if advice.state == FACT_MISSING:  # a fact that is there, but not exact enough
-        return NEEDED, "The fact named above."
+        return tr(NEEDED), tr("The fact named above.")
     if any(fact.would_help for fact in advice.missing):
-        return "No missing fact would change the answer much.", ""
+        return tr("No missing fact would change the answer much."), ""
     if advice.missing:
         names = ", ".join(fact.fact for fact in advice.missing[:3])
-        return f"Not recorded: {names}. What they would change was not worked out.", ""
-    return "No fact that the model asks for is missing.", ""
+        text = tr("Not recorded: {facts}. What they would change was not worked out.")
+        return text.format(facts=names), ""
+    return tr("No fact that the model asks for is missing."), ""
 
 
 def _guideline(advice: Recommendation) -> tuple[Line, ...]:
     lines = _guideline_of(advice)
     if advice.guideline and advice.state == OUTSIDE_TRAINING:
-        text = (
+        text = tr(
             "Whether it fits a patient like this one was not checked. Look up for whom its source "
             "made it."
         )
-        lines += (Line("Before you use a guideline", text),)
+        lines += (Line(tr("Before you use a guideline"), text),)
     return lines
 
 
 def _guideline_of(advice: Recommendation) -> tuple[Line, ...]:
     lines = guideline_lines(advice)
     if not lines:
-        return (Line("What the guideline says", "The study file names no guideline."),)
+        return (Line(tr(_GUIDELINE), tr("The study file names no guideline.")),)
     if len(lines) > 1:
-        return tuple(replace(line, label=f"Guideline: {line.label}") for line in lines)
+        head = tr("Guideline: {name}")
+        return tuple(replace(line, label=head.format(name=line.label)) for line in lines)
     return tuple(
-        Line("What the guideline says", f"{line.label}. {line.text}".strip(), line.strong)
-        for line in lines
+        Line(tr(_GUIDELINE), f"{line.label}. {line.text}".strip(), line.strong) for line in lines
     )
 
 
 def _usual_care(advice: Recommendation) -> str:
     usual = next((o for o in advice.options if o.name == "usual_care"), None)
     remarks = () if usual is None else usual.remarks
-    is_of_all = any(text.startswith((CHANCE, USUAL_DOSE)) for text in remarks)
+    is_of_all = any(text.startswith((tr(CHANCE), tr(USUAL_DOSE))) for text in remarks)
     if usual is not None and remarks and (is_of_all or usual.standing != NOT_ESTIMATED):
         return " ".join(remarks)
     shares = _given_shares(advice)
@@ -220,7 +237,8 @@ def _usual_care(advice: Recommendation) -> str:
     reference = next((o for o in advice.options if o.standing == REFERENCE), None)
     if reference is not None and reference.outcome is not None:
         return _reference_words(advice, reference)
-    return f"{words.sentence(advice.reference)} No figure is known for patients like this one."
+    no_figure = tr("No figure is known for patients like this one.")
+    return f"{words.sentence(advice.reference)} {no_figure}"
 
 
 def _given_shares(advice: Recommendation) -> str:
@@ -229,9 +247,11 @@ def _given_shares(advice: Recommendation) -> str:
     if not given:
         return ""
     whole = whole_shares([float(s.patients or 0) for s in given])
-    shares = [(str(n) if n else "under 1", s.option) for n, s in zip(whole, given, strict=True)]
+    less = tr("under 1")
+    shares = [(str(n) if n else less, s.option) for n, s in zip(whole, given, strict=True)]
     parts = "; ".join(f"{words.inside(option)}: {share}" for share, option in shares)
-    return f"{words.capitalise(parts)}; of 100 patients like this one whose result is known."
+    text = tr("{shares}; of 100 patients like this one whose result is known.")
+    return text.format(shares=words.capitalise(parts))
 
 
 def _reference_words(advice: Recommendation, option: OptionAdvice) -> str:
@@ -241,13 +261,17 @@ def _reference_words(advice: Recommendation, option: OptionAdvice) -> str:
     span = words.interval_words(outcome, advice.unit)
     name = words.capitalise(option.title)
     if advice.unit:
-        return f"{name}: mean {value} {advice.unit} ({span})."
-    return f"{name}: about {value} {of_100(option)} ({span}) reach the goal."
+        text = tr("{option}: mean {value} {unit} ({span}).")
+    elif is_of_all(option):
+        text = tr("{option}: about {value} of 100 patients ({span}) reach the goal.")
+    else:
+        text = tr("{option}: about {value} of 100 patients like this one ({span}) reach the goal.")
+    return text.format(option=name, value=value, unit=advice.unit, span=span)
 
 
 def _remark(text: str) -> Callout:
     """What was counted, of which day a fact was taken, and what a model never says are notes."""
-    if _COUNTED.match(text) or text.startswith((WITHOUT_DATE, NO_DATE, NO_DOSES)):
+    if _COUNTED.match(text) or text.startswith((tr(WITHOUT_DATE), tr(NO_DATE), tr(NO_DOSES))):
         return Callout("", text, NOTE)
     head, colon, rest = text.partition(": ")
     if colon and len(head) <= _MAX_HEAD:
@@ -261,17 +285,12 @@ def _dated(fact: KnownFact) -> str:
 
 def _in_banner(fact: KnownFact) -> str:
     """The value with its day; from which code of the records it came stands among the facts."""
-    value, _, origin = fact.value.partition(", from ")
-    day = origin.rpartition(" of ")[2] if " of " in origin else ""
-    day = day if _DATE.fullmatch(day) else ""
+    value, _, origin = fact.value.partition(f", {tr('from')} ")
+    found = _DATE_LAST.search(origin)
+    day = found.group() if found else ""
     shown = _dated(KnownFact(fact.fact, value, fact.date))
     return f"{shown} ({day})" if day and not fact.date else shown
 
 
 def _name(fact: KnownFact) -> str:
     return fact.fact.split(",")[0].strip().lower()
-
-
-def _were(n: int, noun: str = "") -> str:
-    plural = f"{noun}s" if noun and n != 1 else noun
-    return f"{plural} {'was' if n == 1 else 'were'}".strip()

@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 from posology.domain.recommendation.recommendation import Recommendation
+from posology.language.catalogue import current_language, deferred, tr
 from posology.report.patient import (
     answer,
     doses,
@@ -15,21 +16,21 @@ from posology.report.patient import (
 )
 from posology.report.patient.content import Line, PatientPage
 
-FOOTER = "Posology supports a decision; it does not make one. It is not a medical device."
+FOOTER = deferred("Posology supports a decision; it does not make one. It is not a medical device.")
 _SHORT_TITLES = (
-    ("instead", "What to go on"),
-    ("options", "Options"),
-    ("doses", "Dose"),
-    ("certainty", "How sure"),
-    ("safety", "Safety and genes"),
-    ("plans", "Plans"),
-    ("contrasts", "Why"),
-    ("similar", "Patients like this one"),
-    ("missing", "What was missing"),
-    ("known", "Facts used"),
-    ("looked", "Where the model looked"),
-    ("guideline", "Guideline"),
-    ("evidence", "Evidence"),
+    ("instead", deferred("What to go on")),
+    ("options", deferred("Options")),
+    ("doses", deferred("Dose")),
+    ("certainty", deferred("How sure")),
+    ("safety", deferred("Safety and genes")),
+    ("plans", deferred("Plans")),
+    ("contrasts", deferred("Why")),
+    ("similar", deferred("Patients like this one")),
+    ("missing", deferred("What was missing")),
+    ("known", deferred("Facts used")),
+    ("looked", deferred("Where the model looked")),
+    ("guideline", deferred("Guideline")),
+    ("evidence", deferred("Evidence")),
 )
 
 
@@ -71,6 +72,7 @@ def build_page(advice: Recommendation) -> PatientPage:
         evidence=_evidence(advice),
         footer=_footer(advice),
         digest=advice.model.digest[:12],
+        language=current_language(),
     )
     return replace(page, links=_links(page))
 
@@ -81,16 +83,16 @@ def _links(page: PatientPage) -> tuple[tuple[str, str], ...]:
         is_shown.add("contrasts")
     if page.missing_rest:
         is_shown.add("missing")
-    return tuple((name, title) for name, title in _SHORT_TITLES if name in is_shown)
+    return tuple((name, tr(title)) for name, title in _SHORT_TITLES if name in is_shown)
 
 
 def _evidence(advice: Recommendation) -> tuple[Line, ...]:
     model = advice.model
     lines = (
-        Line("Found on other patients", words.sentence(model.evidence)),
-        Line("Learned from", words.sentence(_without(model.learned_from, "learned from "))),
-        Line("For", words.sentence(model.purpose)),
-        Line("Not for", words.sentence(_without(model.not_for, "not for "))),
+        Line(tr("Found on other patients"), words.sentence(model.evidence)),
+        Line(tr("Learned from"), words.sentence(_without(model.learned_from, tr("learned from ")))),
+        Line(tr("For"), words.sentence(model.purpose)),
+        Line(tr("Not for"), words.sentence(_without(model.not_for, "not for "))),
     )
     return tuple(line for line in lines if line.text)
 
@@ -104,7 +106,9 @@ def _without(text: str, start: str) -> str:
 def _footer(advice: Recommendation) -> tuple[str, ...]:
     model = advice.model
     return (
-        FOOTER,
-        f"The person who treats the patient decides. Study {model.study}, model "
-        f"{model.digest[:12]}, record as of {words.date_words(advice.time)}.",
+        tr(FOOTER),
+        tr(
+            "The person who treats the patient decides. Study {study}, model {model}, record as of "
+            "{day}."
+        ).format(study=model.study, model=model.digest[:12], day=words.date_words(advice.time)),
     )

@@ -268,6 +268,8 @@ class PatientPage:
     evidence: tuple[Line, ...]
     footer: tuple[str, ...]
     digest: str
+    language: str = "en"
+    """Of its texts, as in HTML."""
     css: str = ""
     css_hash: str = ""
     """SHA-256 of the style sheet, for the page's content security policy."""

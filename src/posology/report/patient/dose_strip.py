@@ -4,6 +4,8 @@ from collections.abc import Callable, Iterator
 from html import escape
 
 from posology.domain.recommendation.option import DoseAdvice
+from posology.language.catalogue import tr
+from posology.language.numbers import number
 from posology.report.axis import axis_ticks, tick_label
 from posology.report.patient.words import dose_number, dose_reach, dose_span, dose_words
 
@@ -40,7 +42,7 @@ def dose_strip(dose: DoseAdvice, is_advised: bool = True) -> str:
     if dose.plan_for is not None:
         parts.append(_box("plan", dose.plan_for, place, (inner, _INNER)))
     if dose.usual is not None:
-        at, label = place(dose.usual), f"usual {dose_number(dose.usual)}"
+        at, label = place(dose.usual), tr("usual {dose}").format(dose=dose_number(dose.usual))
         parts.append(
             f'<svg x="{at:.2f}%" y="{top + _BAND / 2}" overflow="visible">'
             '<path class="hollow" d="M0-6L6 0L0 6L-6 0Z"/></svg>'
@@ -48,9 +50,10 @@ def dose_strip(dose: DoseAdvice, is_advised: bool = True) -> str:
         parts.append(_text(at, 13, label, ""))
     right = place(dose.supported[1])
     if dose.supported[1] > high:
-        parts.append(_text(100.0, top + 25, f"to {dose_number(dose.supported[1])} \u2192", ""))
+        end = tr("to {dose}").format(dose=dose_number(dose.supported[1]))
+        parts.append(_text(100.0, top + 25, f"{end} \u2192", ""))
     elif 100 - right >= _ROOM:
-        parts.append(_text((100 + right) / 2, top + 24, "not advised", ""))
+        parts.append(_text((100 + right) / 2, top + 24, tr("not advised"), ""))
     if is_advised:
         parts.extend(_dose_mark(dose, place(dose.dose), top))
     return _frame(dose, parts, ticks, top + _BAND + 10, is_advised)
@@ -70,11 +73,12 @@ def _frame(
 ) -> str:
     parts.append(f'<line class="scale" x1="0" x2="100%" y1="{axis}" y2="{axis}"/>')
     for tick in ticks:
-        parts.append(_text(100 * tick / ticks[-1], axis + 17, tick_label(tick), ""))
+        parts.append(_text(100 * tick / ticks[-1], axis + 17, number(tick_label(tick)), ""))
     first = f"{dose_words(dose)}; " if is_advised else ""
-    title = f"{first}supported {dose_span(dose.supported)}"
-    for name, span in (("plan for", dose.plan_for), ("be ready for", dose.ready_for)):
-        title += f"; {name} {dose_reach(span)}" if span else ""
+    title = first + tr("supported {span}").format(span=dose_span(dose.supported))
+    spans = ((tr("plan for {span}"), dose.plan_for), (tr("be ready for {span}"), dose.ready_for))
+    for words, span in spans:
+        title += f"; {words.format(span=dose_reach(span))}" if span else ""
     return (
         f'<svg class="strip" role="img" height="{axis + 22}"><title>{escape(title)}</title>'
         f"{''.join(parts)}</svg>"

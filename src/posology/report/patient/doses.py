@@ -9,6 +9,7 @@ from posology.domain.recommendation.recommendation import (
     UNSURE,
     Recommendation,
 )
+from posology.language.catalogue import tr
 from posology.report.patient import words
 from posology.report.patient.content import DosePart, Line
 from posology.report.patient.dose_strip import dose_strip
@@ -48,31 +49,33 @@ def is_only_dose(advice: Recommendation) -> bool:
 def dose_note(advice: Recommendation, parts: tuple[DosePart, ...]) -> str:
     """What the page advises nothing beyond."""
     if len(parts) != 1:
-        return "No dose outside the supported range of its option is advised." if parts else ""
+        outside = tr("No dose outside the supported range of its option is advised.")
+        return outside if parts else ""
     if not parts[0].dose:
-        return "The range is too wide to advise one dose."
+        return tr("The range is too wide to advise one dose.")
     dose = advice.dose or next(o.dose for o in advice.options if o.dose is not None)
     span = words.dose_span(dose.supported)
-    note = (
-        f"No dose outside {span} {dose.unit} is advised. This range is of the whole study: it is "
-        "not what this patient needs."
-    )
-    if is_only_dose(advice):
-        note += " It was not compared with other treatments, usual care or no change."
-    return note
+    note = tr(
+        "No dose outside {span} {unit} is advised. This range is of the whole study: it is not "
+        "what this patient needs."
+    ).format(span=span, unit=dose.unit)
+    if not is_only_dose(advice):
+        return note
+    alone = tr("It was not compared with other treatments, usual care or no change.")
+    return f"{note} {alone}"
 
 
 def _dose_part(title: str, dose: DoseAdvice, is_advised: bool = True) -> DosePart:
     """is_advised: whether the dose itself is shown, or its intervals alone."""
     lines = _interval_lines(dose)
-    text = "What the study allows, and training patients were given."
-    lines.append(Line("Supported", text, _span(dose.supported, dose), "supported"))
+    text = tr("What the study allows, and training patients were given.")
+    lines.append(Line(tr("Supported"), text, _span(dose.supported, dose), "supported"))
     if dose.usual is not None:
         usual = f"{words.dose_number(dose.usual)} {dose.unit}."
-        lines.append(Line("Usual care", "", usual, "usual"))
+        lines.append(Line(tr("Usual care"), "", usual, "usual"))
     if is_advised:
         exact = words.dose_number(float(f"{dose.exact:.3g}"))
-        lines.append(Line("Before rounding", f"{exact} {dose.unit}."))
+        lines.append(Line(tr("Before rounding"), f"{exact} {dose.unit}."))
     shown = words.dose_words(dose) if is_advised else ""
     return DosePart(title, shown, dose_strip(dose, is_advised), tuple(lines))
 
@@ -80,34 +83,34 @@ def _dose_part(title: str, dose: DoseAdvice, is_advised: bool = True) -> DosePar
 def _interval_lines(dose: DoseAdvice) -> list[Line]:
     """Both intervals, each with what it holds; one line where they read the same."""
     of_100 = None if dose.coverage is None else words.count_words(100 * dose.coverage)
-    all_of = (
-        f"It holds the right dose of {of_100} of 100 patients, but of fewer of those who need "
-        "little or much."
-        if of_100
-        else ""
-    )
-    rare = (
-        f"It holds the right dose of {of_100} of 100 patients, also among those who need little or "
-        "much."
-        if of_100
-        else "It also holds for those who need little or much."
-    )
+    all_of, rare = "", tr("It also holds for those who need little or much.")
+    if of_100:
+        all_of = tr(
+            "It holds the right dose of {count} of 100 patients, but of fewer of those who need "
+            "little or much."
+        ).format(count=of_100)
+        rare = tr(
+            "It holds the right dose of {count} of 100 patients, also among those who need little "
+            "or much."
+        ).format(count=of_100)
     plan, ready = dose.plan_for, dose.ready_for
     if plan is not None and ready is not None and _reach(plan, dose) == _reach(ready, dose):
-        return [Line("Plan for", rare, _reach(plan, dose), "plan")]
+        return [Line(tr("Plan for"), rare, _reach(plan, dose), "plan")]
     lines = []
     if plan is not None:
-        lines.append(Line("Plan for", all_of, _reach(plan, dose), "plan"))
+        lines.append(Line(tr("Plan for"), all_of, _reach(plan, dose), "plan"))
     if ready is not None:
-        lines.append(Line("Be ready for", rare, _reach(ready, dose), "ready"))
+        lines.append(Line(tr("Be ready for"), rare, _reach(ready, dose), "ready"))
     return lines
 
 
 def dose_heading(parts: tuple[DosePart, ...]) -> str:
     """The dose, if there is one."""
     if len(parts) != 1:
-        return "Doses"
-    return f"Dose: {parts[0].dose}" if parts[0].dose else "Doses that such patients need"
+        return tr("Doses")
+    if parts[0].dose:
+        return tr("Dose: {dose}").format(dose=parts[0].dose)
+    return tr("Doses that such patients need")
 
 
 def _span(span: tuple[float, float], dose: DoseAdvice) -> str:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from html import escape
 
 from posology.domain.recommendation.option import Estimate
+from posology.language.numbers import number
 from posology.report.axis import axis_ticks, tick_label
 from posology.report.patient.content import BAD, GOOD, REFERENCE, SAME
 
@@ -104,5 +105,5 @@ def share_bar(share: float, title: str) -> str:
 
 def _label(axis: Axis, tick: float, y: int, kind: str = "") -> str:
     name = f' class="{kind}"' if kind else ""
-    text = f"+{tick_label(tick)}" if tick > 0 else tick_label(tick)
+    text = number(f"+{tick_label(tick)}" if tick > 0 else tick_label(tick))
     return f'<text{name} x="{axis.place(tick):.2f}%" y="{y}" text-anchor="middle">{text}</text>'

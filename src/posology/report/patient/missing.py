@@ -1,14 +1,15 @@
 """Facts that were missing: the one that helps most is the same on every part of a page."""
 
 from posology.advice.why.missing import NO_CHANGE
+from posology.advice.wording.titles import small_first
 from posology.domain.recommendation.findings import MissingFact
 from posology.domain.recommendation.recommendation import Recommendation
+from posology.language.catalogue import deferred, tr
 from posology.report.patient import words
 from posology.report.patient.content import WARN, MissingRow, Tag
 
-NEEDED = "There is no answer without it."
-_NOT_WORKED_OUT = "What it would change was not worked out."
-_ORDER_OF_HELP = (
+NEEDED = deferred("There is no answer without it.")
+_ORDER_OF_HELP = deferred(
     "First comes what would change the answer most, on average over the values that earlier "
     "patients had: a common value counts for more than a rare one, which may change more."
 )
@@ -20,14 +21,14 @@ def most_helpful(advice: Recommendation) -> MissingFact | None:
     helpful = (
         fact
         for fact in advice.missing
-        if fact.would_help and not fact.would_help.startswith(NO_CHANGE)
+        if fact.would_help and not fact.would_help.startswith(tr(NO_CHANGE))
     )
     return next(needed, None) or next(helpful, None)
 
 
 def missing_rows(advice: Recommendation) -> tuple[MissingRow, ...]:
     """The facts that would help, the most helpful first; those alike in one row."""
-    needed, other = Tag("Needed", WARN, "warn"), Tag("Not recorded", "", "minus")
+    needed, other = Tag(tr("Needed"), WARN, "warn"), Tag(tr("Not recorded"), "", "minus")
     is_same = bool(_assumed_note(advice))
     alike: dict[tuple[bool, str, str], list[str]] = {}
     for fact in advice.missing:
@@ -40,7 +41,7 @@ def missing_rows(advice: Recommendation) -> tuple[MissingRow, ...]:
             needed if key[0] else other,
             words.capitalise(", ".join(names)),
             words.capitalise(key[1]),
-            _of_several(words.sentence(key[2]), len(names)) or NEEDED,
+            _of_several(words.sentence(key[2]), len(names)) or tr(NEEDED),
             first is not None and first.fact in names,
         )
         for key, names in alike.items()
@@ -51,8 +52,8 @@ def _of_several(sentence: str, facts: int) -> str:
     """What would help, of several facts of which each alone would do the same."""
     if facts == 1:
         return sentence
-    alone = sentence.replace("If it were known,", "If one of them were known,")
-    return alone.replace("Whatever its value,", "Whatever their values,")
+    alone = sentence.replace(tr("If it were known,"), tr("If one of them were known,"))
+    return alone.replace(tr(NO_CHANGE), tr("Whatever their values,"))
 
 
 def missing_rest(advice: Recommendation) -> str:
@@ -63,14 +64,16 @@ def missing_rest(advice: Recommendation) -> str:
     if not names:
         return ""
     has_rows = any(fact.is_required or fact.would_help for fact in advice.missing)
-    also = "Also not" if has_rows else "Not"
-    return f"{also} recorded: {', '.join(names)}. {_NOT_WORKED_OUT}"
+    text = tr("Not recorded: {facts}. What it would change was not worked out.")
+    if has_rows:
+        text = tr("Also not recorded: {facts}. What it would change was not worked out.")
+    return text.format(facts=", ".join(names))
 
 
 def missing_note(advice: Recommendation) -> str:
     """What was assumed, where it is the same for several facts, and what their order means."""
     helpful = sum(bool(fact.would_help) for fact in advice.missing)
-    order = _ORDER_OF_HELP if helpful > 1 else ""
+    order = tr(_ORDER_OF_HELP) if helpful > 1 else ""
     return f"{_assumed_note(advice)} {order}".strip()
 
 
@@ -78,6 +81,7 @@ def _assumed_note(advice: Recommendation) -> str:
     assumed = {fact.assumed for fact in advice.missing}
     if len(advice.missing) < 2 or len(assumed) != 1 or not (text := assumed.pop()):
         return ""
-    if text.startswith("Nothing:"):
-        return "Nothing was assumed in their place: the model also learned from such patients."
-    return f"Assumed in place of each: {text[:1].lower()}{words.without_stop(text[1:])}."
+    if text.startswith(tr("Nothing:")):
+        return tr("Nothing was assumed in their place: the model also learned from such patients.")
+    assumed_text = tr("Assumed in place of each: {value}.")
+    return assumed_text.format(value=small_first(words.without_stop(text)))

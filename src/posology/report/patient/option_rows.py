@@ -22,6 +22,8 @@ from posology.domain.recommendation.recommendation import (
     BETTER_FOR_PATIENT,
     Recommendation,
 )
+from posology.language.catalogue import deferred, tr
+from posology.language.numbers import number
 from posology.report.patient import words
 from posology.report.patient.content import (
     BAD,
@@ -38,9 +40,7 @@ from posology.report.patient.content import (
 )
 from posology.report.patient.marks import Axis, axis_svg, common_axis, interval_svg
 
-OF_100 = "of 100 patients"
-LIKE_THIS = f"{OF_100} like this one"
-RANGES = (
+RANGES = deferred(
     "Each row is a range of doses, not a dose to give: the dose stands below. Figures: how many of "
     "100 patients with facts like these need a dose in that range, by the model, with the 95 % "
     "interval. Under a range: how many of the similar patients had such a dose. They share only a "
@@ -48,6 +48,7 @@ RANGES = (
     "known, so no row is compared with usual care."
 )
 """Of a study whose outcome is the right dose, and whose options are ranges of it."""
+OF_100 = deferred("of 100")
 MOST_HARMS = 5
 """Columns of harms that fit beside the benefit; further ones stand in words under the row."""
 _KINDS = {
@@ -56,7 +57,13 @@ _KINDS = {
     NO_CLEAR_DIFFERENCE: SAME,
     IS_REFERENCE: REFERENCE,
 }
-_VERDICTS = {GOOD: "better", BAD: "worse", SAME: "no clear difference", REFERENCE: "", NONE: ""}
+_VERDICTS = {
+    GOOD: deferred("better"),
+    BAD: deferred("worse"),
+    SAME: deferred("no clear difference"),
+}
+_REFERENCE = deferred("the reference")
+_NOT_ESTIMATED = deferred("not estimated")
 
 
 def option_table(advice: Recommendation) -> OptionTable | None:
@@ -75,18 +82,26 @@ def option_table(advice: Recommendation) -> OptionTable | None:
         for option in advice.options
     )
     is_equal = not advice.is_ranked and any(row.kind == SAME for row in rows)
-    heading = "Options, in no order of merit" if is_equal else "Options"
+    heading = tr("Options, in no order of merit") if is_equal else tr("Options")
+    if is_of_ranges(advice):
+        heading = tr("In which range this patient's dose lies")
     return OptionTable(
-        heading="In which range this patient's dose lies" if is_of_ranges(advice) else heading,
+        heading=heading,
         note=_note(advice, rows),
         goal=words.capitalise(advice.goal),
-        goal_unit=advice.unit or "of 100",
+        goal_unit=advice.unit or tr(OF_100),
         reference=words.inside(advice.reference),
         axis="" if axis is None else axis_svg(axis),
-        sides=("lower", "higher") if advice.unit else ("fewer", "more"),
+        sides=_sides(advice),
         harms=tuple((words.capitalise(name), unit) for name, unit in columns),
         rows=rows,
     )
+
+
+def _sides(advice: Recommendation) -> tuple[str, str]:
+    if advice.unit:
+        return tr("lower"), tr("higher")
+    return tr("fewer"), tr("more")
 
 
 def is_of_ranges(advice: Recommendation) -> bool:
@@ -104,27 +119,39 @@ def _nothing_estimated(advice: Recommendation) -> OptionTable:
     """One row in place of many that all say the same."""
     names = "; ".join(words.inside(option.title) for option in advice.options)
     row = replace(
-        _quiet_row(advice.options[0], True), title="All options", remarks=(words.sentence(names),)
+        _quiet_row(advice.options[0], True),
+        title=tr("All options"),
+        remarks=(words.sentence(names),),
     )
-    return OptionTable("Options", "", "", "", "", "", ("", ""), (), (row,))
+    return OptionTable(tr("Options"), "", "", "", "", "", ("", ""), (), (row,))
 
 
 def _note(advice: Recommendation, rows: tuple[OptionRow, ...]) -> str:
     if all(row.tag is not None for row in rows):
         return ""
     if is_of_ranges(advice):
-        return RANGES
-    what = f"the mean in {advice.unit}" if advice.unit else f"how many {of_100(_reference(advice))}"
-    return (
-        f"Goal: {advice.goal}. Figures: {what}, with the 95 % interval. A difference "
-        "whose interval holds 0 reads “no clear difference”."
-    )
+        return tr(RANGES)
+    if advice.unit:
+        text = tr(
+            "Goal: {goal}. Figures: the mean in {unit}, with the 95 % interval. A difference "
+            "whose interval holds 0 reads “no clear difference”."
+        )
+    elif is_of_all(_reference(advice)):
+        text = tr(
+            "Goal: {goal}. Figures: how many of 100 patients, with the 95 % interval. A "
+            "difference whose interval holds 0 reads “no clear difference”."
+        )
+    else:
+        text = tr(
+            "Goal: {goal}. Figures: how many of 100 patients like this one, with the 95 % "
+            "interval. A difference whose interval holds 0 reads “no clear difference”."
+        )
+    return text.format(goal=advice.goal, unit=advice.unit)
 
 
-def of_100(reference: OptionAdvice | None) -> str:
-    """Of whom figures count 100: of all patients, if the level of the reference is theirs."""
-    is_of_all = reference is not None and any(r.startswith(OF_ALL) for r in reference.remarks)
-    return OF_100 if is_of_all else LIKE_THIS
+def is_of_all(reference: OptionAdvice | None) -> bool:
+    """Whether figures count 100 of all patients: the level of the reference is theirs."""
+    return reference is not None and any(r.startswith(tr(OF_ALL)) for r in reference.remarks)
 
 
 def _harm_columns(options: tuple[OptionAdvice, ...]) -> tuple[tuple[str, str], ...]:
@@ -144,12 +171,14 @@ def _with_one_usual_care(advice: Recommendation, option: OptionAdvice) -> Option
     """Without an answer, what similar patients were given stands above: no second figure of it."""
     if advice.state not in ABSTAINED or not any(s.patients for s in advice.why.similar):
         return option
-    return replace(option, remarks=tuple(r for r in option.remarks if not r.startswith(GIVES)))
+    return replace(option, remarks=tuple(r for r in option.remarks if not r.startswith(tr(GIVES))))
 
 
 def _quiet_row(option: OptionAdvice, is_abstained: bool) -> OptionRow:
     is_forbidden = option.standing == FORBIDDEN
-    tag = Tag("Not offered", STOP, "stop") if is_forbidden else Tag("Not estimated", QUIET, "minus")
+    tag = Tag(tr("Not estimated"), QUIET, "minus")
+    if is_forbidden:
+        tag = Tag(tr("Not offered"), STOP, "stop")
     return OptionRow(
         title=words.capitalise(option.title),
         dose="",
@@ -179,7 +208,7 @@ def _row(
     shown = _difference(advice, option)
     change = "" if shown is None else words.change_words(shown, unit)
     if kind == REFERENCE:
-        change = "the reference"
+        change = tr(_REFERENCE)
     by_name = {(h.name, h.unit): h for h in option.harms}
     of_reference = _harms_of_reference(advice)
     cells = tuple(_harm_cell(name, by_name.get(name), of_reference.get(name)) for name in all_harms)
@@ -189,13 +218,13 @@ def _row(
         title=words.capitalise(option.title),
         dose="" if option.dose is None or is_range else words.dose_words(option.dose),
         notes=(*(() if is_range else _dose_notes(option)), *_support(advice, option)),
-        value="not estimated" if outcome is None else words.value_words(outcome.value, unit),
+        value=tr(_NOT_ESTIMATED) if outcome is None else words.value_words(outcome.value, unit),
         interval="" if outcome is None else words.interval_words(outcome, unit),
-        change="" if is_range else change or "not estimated",
+        change="" if is_range else change or tr(_NOT_ESTIMATED),
         change_interval=(
             "" if difference is None else words.change_interval_words(difference, unit)
         ),
-        verdict=_VERDICTS[kind],
+        verdict=_verdict(kind),
         kind=kind,
         mark=_mark(axis, option, (kind, change, unit)),
         harms=cells[:MOST_HARMS],
@@ -244,17 +273,22 @@ def _mark(axis: Axis | None, option: OptionAdvice, words_of: tuple[str, str, str
 
 def _picture_title(difference: Estimate | None, kind: str, change: str, unit: str) -> str:
     if difference is None or kind == REFERENCE:
-        return "the reference"
+        return tr(_REFERENCE)
     span = words.change_interval_words(difference, unit)
-    return f"{change}, 95 % interval {span}: {_VERDICTS[kind]}"
+    text = tr("{change}, 95 % interval {span}: {verdict}")
+    return text.format(change=change, span=span, verdict=_verdict(kind))
+
+
+def _verdict(kind: str) -> str:
+    return tr(_VERDICTS[kind]) if kind in _VERDICTS else ""
 
 
 def _dose_notes(option: OptionAdvice) -> tuple[str, ...]:
     dose = option.dose
     if dose is None:
         return ()
-    spans = (("plan for", dose.plan_for), ("be ready for", dose.ready_for))
-    text = ", ".join(f"{name} {words.dose_reach(span)}" for name, span in spans if span)
+    spans = ((tr("plan for {span}"), dose.plan_for), (tr("be ready for {span}"), dose.ready_for))
+    text = ", ".join(text.format(span=words.dose_reach(span)) for text, span in spans if span)
     return (text,) if text else ()
 
 
@@ -263,10 +297,11 @@ def _support(advice: Recommendation, option: OptionAdvice) -> tuple[str, ...]:
     n, every = option.similar_patients, advice.certainty.similar_patients
     if n is None:
         return ()
-    count = "under 5" if n < 5 else f"{n:,}"
+    count = tr("under 5") if n < 5 else number(f"{n:,}")
+    text = tr("given to {count} similar patients")
     if is_of_ranges(advice) and every is not None:
-        return (f"{count} of {every:,} similar patients had such a dose",)
-    return (f"given to {count} similar patients",)
+        text = tr("{count} of {all} similar patients had such a dose")
+    return (text.format(count=count, all=number(f"{every or 0:,}")),)
 
 
 def _harm_cell(
@@ -274,7 +309,7 @@ def _harm_cell(
 ) -> HarmCell:
     name, unit = words.capitalise(column[0]), column[1]
     if harm is None or harm.value is None:
-        return HarmCell(name, unit, "", "", "not estimated", NONE)
+        return HarmCell(name, unit, "", "", tr(_NOT_ESTIMATED), NONE)
     kind = _KINDS.get(harm.standing, NONE)
     change = ""
     if kind in (GOOD, BAD) and harm.difference is not None:
@@ -284,7 +319,7 @@ def _harm_cell(
             shown = difference_as_written(pair, harm.difference, _writer(unit))
         change = words.change_words(shown, unit)
     elif kind == SAME:
-        change = "no clear difference"
+        change = _verdict(SAME)
     return HarmCell(
         name,
         unit,
@@ -296,6 +331,6 @@ def _harm_cell(
 
 
 def _in_words(cell: HarmCell) -> str:
-    unit = cell.unit or "of 100"
+    unit = cell.unit or tr(OF_100)
     change = f", {cell.change}" if cell.change else ""
     return f"{cell.name}: {cell.value} {unit} ({cell.interval}){change}."

@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from posology.domain.recommendation.recommendation import Recommendation
+from posology.language.catalogue import tr
 from posology.report.html import render_template, write_html
 from posology.report.patient.assemble import build_page
 from posology.report.patient.content import PatientPage
@@ -27,6 +28,6 @@ def render_patient_page(advice: Recommendation) -> str:
 def _style(page: PatientPage) -> str:
     """The style sheet, with what stands on every printed sheet."""
     text = (Path(__file__).parent / "page.css").read_text(encoding="utf-8")
-    stamp = f"Record as of {page.record_time}. Model {page.digest}."
+    stamp = tr("Record as of {day}. Model {model}.").format(day=page.record_time, model=page.digest)
     safe = "".join(c for c in stamp if c.isalnum() or c in " .:-")
     return text.replace("STAMP", safe)

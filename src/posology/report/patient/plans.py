@@ -1,5 +1,6 @@
 """The section of plans: a value if the patient continues, stops or switches."""
 
+from posology.advice.amounts import span
 from posology.domain.recommendation.planned import (
     CONTINUE,
     STOP,
@@ -8,6 +9,7 @@ from posology.domain.recommendation.planned import (
     PlannedCourses,
     PlannedValue,
 )
+from posology.language.catalogue import deferred, tr, tr_count
 from posology.report.patient import words
 from posology.report.patient.content import Line, PlanRow, PlanTable
 from posology.report.patient.course_marks import ValueScale, course_svg, value_scale
@@ -15,8 +17,12 @@ from posology.report.patient.course_marks import ValueScale, course_svg, value_s
 _MONTH = 365.25 / 12
 _NEAR = 0.12
 """So far from a whole number of months, in months for each month, a time is still called one."""
-_PLANS = {CONTINUE: "Continue", STOP: "Stop", SWITCH: "Switch to"}
-NO_BETTER = (
+_PLANS = {
+    CONTINUE: deferred("Continue"),
+    STOP: deferred("Stop"),
+    SWITCH: deferred("Switch to"),
+}
+NO_BETTER = deferred(
     "Not shown here: the intervals are of the value, not of the difference between two plans. The "
     "options above are compared."
 )
@@ -28,7 +34,9 @@ def plan_table(plans: PlannedCourses) -> PlanTable:
     days = [v.days for v in plans.courses[0].values] if plans.courses else []
     scale = value_scale(plans)
     return PlanTable(
-        heading=f"{words.capitalise(plans.value)} if this patient continues, stops or switches",
+        heading=tr("{value} if this patient continues, stops or switches").format(
+            value=words.capitalise(plans.value)
+        ),
         note=_note(plans, unit) if plans.courses else "",
         heads=tuple(after_words(day) for day in days),
         rows=tuple(_row(course, plans, scale) for course in plans.courses),
@@ -41,34 +49,35 @@ def after_words(days: float) -> str:
     months = days / _MONTH
     whole = round(months)
     if whole >= 2 and abs(months - whole) <= _NEAR * months:
-        return f"{whole} months"
+        return tr("{count} months").format(count=whole)
     if days >= 14 and abs(days / 7 - round(days / 7)) < 1e-9:
-        return f"{days / 7:.0f} weeks"
-    return f"{days:.0f} {'day' if round(days) == 1 else 'days'}"
+        return tr("{count} weeks").format(count=f"{days / 7:.0f}")
+    return tr_count("{count} day", "{count} days", round(days)).format(count=f"{days:.0f}")
 
 
 def _note(plans: PlannedCourses, unit: str) -> str:
     last = words.value_words(plans.last_value, "mean")
     when = words.date_words(plans.last_date)
     held = words.count_words(100 * plans.coverage)
-    return (
-        f"Counted from the last measurement, {last}{unit} on {when}, if the plan is kept to. "
-        f"Expected value, and under it the interval that should hold it in {held} of 100 such "
-        "patients. This is a forecast, not advice."
-    )
+    return tr(
+        "Counted from the last measurement, {value} on {day}, if the plan is kept to. Expected "
+        "value, and under it the interval that should hold it in {count} of 100 such patients. "
+        "This is a forecast, not advice."
+    ).format(value=f"{last}{unit}", day=when, count=held)
 
 
 def _row(course: PlannedCourse, plans: PlannedCourses, scale: ValueScale | None) -> PlanRow:
     assert scale is not None
     title = _title(course)
     last = course.values[-1]
-    alt = f"{_PLANS[course.plan]} {title}: {_span(last)} after {after_words(last.days)}"
+    plan = tr(_PLANS[course.plan])
+    alt = tr("{plan} {option}: {value} after {time}").format(
+        plan=plan, option=title, value=_span(last), time=after_words(last.days)
+    )
     return PlanRow(
-        plan=_PLANS[course.plan],
+        plan=plan,
         title=title,
-        cells=tuple(
-            (_number(v.expected), f"{_number(v.low)} to {_number(v.high)}") for v in course.values
-        ),
+        cells=tuple((_number(v.expected), _interval(v)) for v in course.values),
         course=course_svg(scale, plans.last_value, course.values, alt),
         remarks=course.remarks,
     )
@@ -76,7 +85,7 @@ def _row(course: PlannedCourse, plans: PlannedCourses, scale: ValueScale | None)
 
 def _title(course: PlannedCourse) -> str:
     if not course.title:
-        return "without any of these options"
+        return tr("without any of these options")
     dose = "" if course.dose is None else f", {words.dose_number(course.dose)} {course.dose_unit}"
     return f"{words.capitalise(course.title)}{dose}".strip()
 
@@ -86,7 +95,7 @@ def _span(value: PlannedValue) -> str:
 
 
 def _interval(value: PlannedValue) -> str:
-    return f"{_number(value.low)} to {_number(value.high)}"
+    return span(_number(value.low), _number(value.high))
 
 
 def _number(x: float) -> str:
@@ -95,11 +104,11 @@ def _number(x: float) -> str:
 
 def _lines(plans: PlannedCourses) -> tuple[Line, ...]:
     if not plans.courses:
-        return tuple(Line("Plans", text) for text in plans.left_out)
+        return tuple(Line(tr("Plans"), text) for text in plans.left_out)
     return (
-        *(Line("Not shown", text) for text in plans.left_out),
-        Line("What the figures are", words.sentence(plans.adjusted)),
-        Line("Which plan is better", NO_BETTER),
-        Line("Learned from", words.sentence(plans.learned_from)),
-        Line("Intervals checked", words.sentence(plans.checked)),
+        *(Line(tr("Not shown"), text) for text in plans.left_out),
+        Line(tr("What the figures are"), words.sentence(plans.adjusted)),
+        Line(tr("Which plan is better"), tr(NO_BETTER)),
+        Line(tr("Learned from"), words.sentence(plans.learned_from)),
+        Line(tr("Intervals checked"), words.sentence(plans.checked)),
     )

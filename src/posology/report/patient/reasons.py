@@ -2,6 +2,7 @@
 
 from posology.domain.recommendation.recommendation import Recommendation
 from posology.domain.recommendation.why import Contrast, ContrastReason
+from posology.language.catalogue import tr
 from posology.report.patient import words
 from posology.report.patient.content import ContrastPart, Group, ReasonRow
 from posology.report.patient.marks import two_sided_bar
@@ -20,22 +21,23 @@ def _part(
     advice: Recommendation, contrast: Contrast, largest: float, is_first: bool
 ) -> ContrastPart:
     first, other = words.inside(contrast.first), words.inside(contrast.other)
-    heading = f"Why {first} rather than {other}"
+    heading = tr("Why {first} rather than {other}")
     lead = abs(contrast.difference)
     size = words.value_words(lead, advice.unit)
-    unit = advice.unit or "of 100"
-    leads = f"{words.capitalise(first)} leads by {size} {unit}."
+    unit = advice.unit or tr("of 100")
+    leads = tr("{option} leads by {size} {unit}.")
     if not advice.is_ranked:
-        heading = f"What separates {first} from {other}"
-        leads = f"The difference is {size} {unit}."
-    how = (
-        " Each line says how much of that would go if one fact were not known. The lines need not "
+        heading = tr("What separates {first} from {other}")
+        leads = tr("The difference is {size} {unit}.")
+    leads = leads.format(option=words.capitalise(first), size=size, unit=unit)
+    how = tr(
+        "Each line says how much of that would go if one fact were not known. The lines need not "
         "add up."
     )
     return ContrastPart(
-        heading,
-        leads + (how if is_first else ""),
-        (f"for {other}", f"for {first}"),
+        heading.format(first=first, other=other),
+        f"{leads} {how}" if is_first else leads,
+        (tr("for {option}").format(option=other), tr("for {option}").format(option=first)),
         unit,
         tuple(_row(reason, contrast, largest, advice.unit) for reason in contrast.reasons),
     )
@@ -53,10 +55,12 @@ def _dose_part(advice: Recommendation) -> tuple[ContrastPart, ...]:
         bar = two_sided_bar(reason.contribution, largest, f"{amount} {dose.unit}")
         rows.append(ReasonRow(*words.after_name(reason.fact, reason.sentence), amount, bar))
     part = ContrastPart(
-        f"Why {words.dose_words(dose)}",
-        "Each line says how much the dose would change if one fact were not known. The lines need "
-        "not add up.",
-        ("for less", "for more"),
+        tr("Why {dose}").format(dose=words.dose_words(dose)),
+        tr(
+            "Each line says how much the dose would change if one fact were not known. The lines "
+            "need not add up."
+        ),
+        (tr("for less"), tr("for more")),
         dose.unit,
         tuple(rows),
     )
@@ -66,7 +70,8 @@ def _dose_part(advice: Recommendation) -> tuple[ContrastPart, ...]:
 def _row(reason: ContrastReason, contrast: Contrast, largest: float, unit: str) -> ReasonRow:
     amount = words.signed_words(reason.contribution, unit)
     side = contrast.first if reason.contribution >= 0 else contrast.other
-    bar = two_sided_bar(reason.contribution, largest, f"{amount}, for {side}")
+    title = tr("{amount}, for {option}").format(amount=amount, option=side)
+    bar = two_sided_bar(reason.contribution, largest, title)
     return ReasonRow(*words.after_name(reason.fact, reason.sentence), amount, bar)
 
 
@@ -75,10 +80,13 @@ def groups(advice: Recommendation) -> tuple[Group, ...]:
     found = []
     changes = tuple(words.sentence(c.sentence) for c in advice.why.counterfactuals)
     if changes:
-        found.append(Group("What would change the order", changes))
+        found.append(Group(tr("What would change the order"), changes))
     rule = advice.why.surrogate
     if rule is not None and rule.lines:
         agrees = words.count_words(100 * rule.fidelity)
-        last = f"This short rule agrees with the model for {agrees} of 100 patients."
-        found.append(Group("The model in short", (*(words.sentence(x) for x in rule.lines), last)))
+        last = tr("This short rule agrees with the model for {count} of 100 patients.")
+        last = last.format(count=agrees)
+        found.append(
+            Group(tr("The model in short"), (*(words.sentence(x) for x in rule.lines), last))
+        )
     return tuple(found)

@@ -1,5 +1,8 @@
 """The sections under the options: dose, how sure, safety, similar patients, what was missing."""
 
+from dataclasses import replace
+
+from posology.advice.wording.fact_names import fact_name
 from posology.domain.recommendation.findings import (
     CLEAR,
     FINDING_KINDS,
@@ -18,6 +21,8 @@ from posology.domain.recommendation.recommendation import (
     Recommendation,
 )
 from posology.domain.recommendation.why import SimilarPatients
+from posology.language.catalogue import deferred, tr, tr_count
+from posology.language.numbers import number
 from posology.report.patient import words
 from posology.report.patient.content import (
     NOTE,
@@ -34,19 +39,19 @@ from posology.report.patient.marks import share_bar
 from posology.report.patient.option_rows import is_of_ranges
 
 _TAGS = {
-    FORBIDS: Tag("Forbidden", STOP, "stop"),
-    WARNING: Tag("Warning", WARN, "warn"),
-    NOT_CHECKED: Tag("Not checked", WARN, "warn"),
-    USED_IN_DOSE: Tag("Used in dose", NOTE, "info"),
-    CLEAR: Tag("Checked", "", "check"),
+    FORBIDS: Tag(deferred("Forbidden"), STOP, "stop"),
+    WARNING: Tag(deferred("Warning"), WARN, "warn"),
+    NOT_CHECKED: Tag(deferred("Not checked"), WARN, "warn"),
+    USED_IN_DOSE: Tag(deferred("Used in dose"), NOTE, "info"),
+    CLEAR: Tag(deferred("Checked"), "", "check"),
 }
 _STEPS = 8
 """Steps of attention that are shown: the last ones."""
-MIN_CELL, UNDER_5 = 5, "under 5"
-NOT_SHOWN = "not shown"
+MIN_CELL, UNDER_5 = 5, deferred("under 5")
+NOT_SHOWN = deferred("not shown")
 """How many reached the goal, where under 5 did or under 5 did not: it is not kept which."""
 _MAX_LABEL = 32
-FEW_FACTS = (
+FEW_FACTS = deferred(
     "They share only the facts named under “How sure”; the figures of the options use every fact, "
     "and may differ."
 )
@@ -59,32 +64,35 @@ def certainty_lines(advice: Recommendation) -> tuple[Line, ...]:
     sure, lines = advice.certainty, []
     if sure.similar_patients is not None:
         n = sure.similar_patients
-        need = (
-            "" if sure.needed_patients is None else f"At least {sure.needed_patients:,} are needed."
-        )
-        lines.append(Line("Similar patients", need, f"{UNDER_5 if n < 5 else f'{n:,}'}."))
+        need = ""
+        if sure.needed_patients is not None:
+            needed = number(f"{sure.needed_patients:,}")
+            need = tr("At least {count} are needed.").format(count=needed)
+        count = tr(UNDER_5) if n < 5 else number(f"{n:,}")
+        lines.append(Line(tr("Similar patients"), need, f"{count}."))
     if sure.is_outside_training or sure.outside:
-        text = " ".join(sure.outside) or "Unlike the patients that the model learned from."
-        lines.append(Line("Within what it saw", text, "No." if sure.is_outside_training else ""))
+        unlike = tr("Unlike the patients that the model learned from.")
+        text = " ".join(sure.outside) or unlike
+        no = tr("No.") if sure.is_outside_training else ""
+        lines.append(Line(tr("Within what it saw"), text, no))
     elif sure.distance is not None:
-        text = f"More unusual than {_share_words(sure.distance)} patients that it learned from."
-        lines.append(Line("Within what it saw", text, "Yes."))
+        lines.append(Line(tr("Within what it saw"), _unusual(sure.distance), tr("Yes.")))
     if sure.option_set and advice.state not in _UNKNOWN_PATIENT:
-        label = "Could be right" if is_of_ranges(advice) else "Could be the best"
+        label = tr("Could be right") if is_of_ranges(advice) else tr("Could be the best")
         lines.append(Line(label, _option_set(advice)))
     lines += [_remark(text) for text in sure.remarks]
     return tuple(lines)
 
 
-def _share_words(share: float) -> str:
+def _unusual(share: float) -> str:
+    """Than which share of the training patients this one is more unusual."""
     less = 100 * share
-    return (
-        "hardly any of the"
-        if less < 0.5
-        else "nearly all"
-        if less >= 99.5
-        else f"{less:.0f} of 100"
-    )
+    if less < 0.5:
+        return tr("More unusual than hardly any of the patients that it learned from.")
+    if less >= 99.5:
+        return tr("More unusual than nearly all patients that it learned from.")
+    text = tr("More unusual than {count} of 100 patients that it learned from.")
+    return text.format(count=f"{less:.0f}")
 
 
 def _option_set(advice: Recommendation) -> str:
@@ -93,18 +101,21 @@ def _option_set(advice: Recommendation) -> str:
     forbidden = {option.title for option in advice.options if option.standing == FORBIDDEN}
     every = [option.title for option in advice.options if option.name not in ALWAYS_LISTED]
     if len(every) > 1 and set(every) <= set(sure.option_set):
-        return "Any of them: none can be ruled out."
+        return tr("Any of them: none can be ruled out.")
     first, *others = (
-        f"{title} (not offered)" if title in forbidden else title for title in sure.option_set
+        tr("{option} (not offered)").format(option=title) if title in forbidden else title
+        for title in sure.option_set
     )
-    names = words.sentence("; or ".join([first, *map(words.lower_first, others)]))
-    parts = [names, *(["The likeliest comes first."] if others else [])]
+    names = words.sentence(f"; {tr('or')} ".join([first, *map(words.lower_first, others)]))
+    parts = [names, *([tr("The likeliest comes first.")] if others else [])]
     if sure.set_coverage is not None:
         of_100 = words.count_words(100 * sure.set_coverage)
-        which = "range" if is_of_ranges(advice) else "option"
-        parts.append(
-            f"Over all patients such lists hold the right {which} for {of_100} or more of 100."
-        )
+        text = tr("Over all patients such lists hold the right option for {count} or more of 100.")
+        if is_of_ranges(advice):
+            text = tr(
+                "Over all patients such lists hold the right range for {count} or more of 100."
+            )
+        parts.append(text.format(count=of_100))
     return " ".join(parts)
 
 
@@ -113,7 +124,7 @@ def _remark(text: str) -> Line:
     head, colon, rest = text.partition(": ")
     if colon and len(head) <= _MAX_LABEL:
         return Line(head, words.sentence(rest))
-    return Line("Note", text)
+    return Line(tr("Note"), text)
 
 
 def safety_rows(advice: Recommendation) -> tuple[SafetyRow, ...]:
@@ -125,9 +136,10 @@ def safety_rows(advice: Recommendation) -> tuple[SafetyRow, ...]:
 
 def _safety_row(advice: Recommendation, finding: SafetyFinding) -> SafetyRow:
     names = {option.title for option in advice.options if option.name not in ALWAYS_LISTED}
-    concerns = "all options" if names <= set(finding.options) else ", ".join(finding.options)
+    concerns = tr("all options") if names <= set(finding.options) else ", ".join(finding.options)
+    tag = _TAGS[finding.kind]
     return SafetyRow(
-        _TAGS[finding.kind],
+        replace(tag, text=tr(tag.text)),
         words.capitalise(finding.finding),
         "" if finding.kind == CLEAR else concerns,
         words.sentence(finding.meaning),
@@ -140,12 +152,15 @@ def _safety_row(advice: Recommendation, finding: SafetyFinding) -> SafetyRow:
 def safety_note(advice: Recommendation) -> str:
     """That rules come first, and how many could not be checked."""
     unchecked = sum(finding.kind == NOT_CHECKED for finding in advice.safety)
-    first = "Rules come first: an option that a rule forbids is never advised."
+    first = tr("Rules come first: an option that a rule forbids is never advised.")
     if all(finding.kind == USED_IN_DOSE for finding in advice.safety):
-        return "This study has no safety rules: nothing was checked against them."
+        return tr("This study has no safety rules: nothing was checked against them.")
     if not unchecked:
         return first
-    return f"{first} {unchecked} {'rule' if unchecked == 1 else 'rules'} could not be checked."
+    text = tr_count(
+        "{count} rule could not be checked.", "{count} rules could not be checked.", unchecked
+    )
+    return f"{first} {text.format(count=unchecked)}"
 
 
 def similar_rows(advice: Recommendation) -> tuple[SimilarRow, ...]:
@@ -156,13 +171,14 @@ def similar_rows(advice: Recommendation) -> tuple[SimilarRow, ...]:
 def _similar_row(row: SimilarPatients) -> SimilarRow:
     title = words.capitalise(row.option)
     if row.patients is None or row.patients < MIN_CELL:
-        return SimilarRow(title, UNDER_5, "", "", "")
-    reached, share = NOT_SHOWN, ""
+        return SimilarRow(title, tr(UNDER_5), "", "", "")
+    reached, share = tr(NOT_SHOWN), ""
     if row.reached_goal is not None and row.reached_goal >= MIN_CELL:
-        reached = f"{row.reached_goal:,}"
-        share = f"({words.count_words(100 * row.reached_goal / row.patients)} of 100)"
+        reached = number(f"{row.reached_goal:,}")
+        of_100 = words.count_words(100 * row.reached_goal / row.patients)
+        share = tr("({count} of 100)").format(count=of_100)
     mean = "" if row.mean is None else words.value_words(row.mean, "mean")
-    return SimilarRow(title, f"{row.patients:,}", reached, share, mean)
+    return SimilarRow(title, number(f"{row.patients:,}"), reached, share, mean)
 
 
 def similar_heads(advice: Recommendation) -> tuple[str, ...]:
@@ -172,43 +188,48 @@ def similar_heads(advice: Recommendation) -> tuple[str, ...]:
     if not has_mean:
         return goal, ""
     if any(row.reached_goal is not None for row in similar):
-        return "Reached the goal", "Mean measured"
+        return tr("Reached the goal"), tr("Mean measured")
     unit = advice.unit or (advice.dose.unit if advice.dose is not None else "")
-    return "", f"{goal}, mean{f' in {unit}' if unit else ''}"
+    text = tr("{goal}, mean in {unit}") if unit else tr("{goal}, mean")
+    return "", text.format(goal=goal, unit=unit)
 
 
 def similar_note(advice: Recommendation) -> str:
     """That the counts are as they happened."""
     n = advice.certainty.similar_patients
-    who = "The nearest patients" if n is None or n < 5 else f"The {n:,} nearest patients"
+    who = tr("The nearest patients, what they were given and what came of it.")
+    if n is not None and n >= 5:
+        who = tr("The {count} nearest patients, what they were given and what came of it.")
+        who = who.format(count=number(f"{n:,}"))
     counted, listed = "", [row.patients for row in advice.why.similar]
     over = 0 if n is None else sum(count or 0 for count in listed) - n
     if 0 < over < MIN_CELL and None in listed:
-        counted = " Their number is rounded down, so that no count under 5 can be worked out."
+        counted = tr("Their number is rounded down, so that no count under 5 can be worked out.")
     elif over > 0:
-        counted = (
-            " Patients are counted, not decisions: who was given several options stands in several "
+        counted = tr(
+            "Patients are counted, not decisions: who was given several options stands in several "
             "rows, and once in each."
         )
     options = {option.title: option.similar_patients for option in advice.options}
     if any(options.get(s.option) not in (None, s.patients) for s in advice.why.similar):
-        counted += (
-            " Only those are counted whose result is known and whose time was over when the "
-            "records ended: fewer than were given an option."
+        known = tr(
+            "Only those are counted whose result is known and whose time was over when the records "
+            "ended: fewer than were given an option."
         )
-    return (
-        f"{who}, what they were given and what came of it.{counted} {FEW_FACTS} Not adjusted for "
-        "how patients given one option differed from others, nor for when they were treated. "
-        "Counts under 5 are not shown, nor how "
-        "many reached the goal where under 5 did not."
+        counted = f"{counted} {known}"
+    limits = tr(
+        "Not adjusted for how patients given one option differed from others, nor for when they "
+        "were treated. Counts under 5 are not shown, nor how many reached the goal where under 5 "
+        "did not."
     )
+    return " ".join(part for part in (who, counted.strip(), tr(FEW_FACTS), limits) if part)
 
 
 def known_lines(advice: Recommendation) -> tuple[Line, ...]:
     """Every fact that was used, with its date."""
     return tuple(
         Line(
-            words.capitalise(fact.fact),
+            words.capitalise(fact_name(fact.fact)),
             f"({words.date_words(fact.date)})" if fact.date else "",
             fact.value,
         )
@@ -231,5 +252,5 @@ def looked_rows(advice: Recommendation) -> tuple[LookedRow, ...]:
 
 def _percent(share: float) -> str:
     if share >= 0.995:
-        return "more than 99 %"
-    return "under 1 %" if share < 0.005 else f"{100 * share:.0f} %"
+        return tr("more than 99 %")
+    return tr("under 1 %") if share < 0.005 else f"{100 * share:.0f} %"

@@ -5,7 +5,9 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from posology.advice.wording.titles import small_first
 from posology.domain.recommendation.recommendation import Recommendation
+from posology.language.catalogue import deferred, tr
 from posology.report.patient.assemble import build_page
 from posology.report.patient.content import (
     BAD,
@@ -23,10 +25,10 @@ from posology.report.patient.content import (
     SafetyRow,
     Tag,
 )
-from posology.report.patient.option_rows import RANGES
+from posology.report.patient.option_rows import OF_100, RANGES
 from posology.report.patient.words import without_stop
 
-_UNUSED = "Given but not"
+_UNUSED = deferred("Given but not")
 """What was given and not used is said before the answer."""
 _COLUMNS = (22, 18, 32)
 """Widths of an option's lines: with gaps and indent 78 of 80 columns."""
@@ -37,20 +39,22 @@ _MARKS = {"up": "▲ ", "same": "= ", "minus": "- ", "check": "", "warn": "! ", 
 def render_advice(advice: Recommendation) -> Group:
     """All parts as text; nothing is cut, what is too wide wraps."""
     page = build_page(advice)
-    unused = [c for c in page.callouts if c.head.startswith(_UNUSED)]
+    unused = [c for c in page.callouts if c.head.startswith(tr(_UNUSED))]
     parts: list[RenderableType] = [*(_callout(c) for c in unused), _answer(page)]
     parts += [_callout(c) for c in page.callouts if c not in unused]
     if page.instead:
-        parts += _section("What to go on instead", _lines(page.instead))
+        parts += _section(tr("What to go on instead"), _lines(page.instead))
     if page.options is not None:
         parts += _section(page.options.heading, *_options(page.options))
     for dose in page.doses:
-        title = f"Dose, {dose.title}: {dose.dose}" if dose.title else page.dose_heading
+        title = page.dose_heading
+        if dose.title:
+            title = tr("Dose, {option}: {dose}").format(option=dose.title, dose=dose.dose)
         parts += _section(title, _lines(dose.lines))
     if page.certainty:
-        parts += _section("How sure", _lines(page.certainty))
+        parts += _section(tr("How sure"), _lines(page.certainty))
     findings = [_finding(row) for row in page.safety]
-    parts += _section("Safety and pharmacogenomics", _dim(page.safety_note), *findings)
+    parts += _section(tr("Safety and pharmacogenomics"), _dim(page.safety_note), *findings)
     if page.plans is not None:
         parts += _section(page.plans.heading, *_plans(page.plans))
     for contrast in page.contrasts:
@@ -64,10 +68,10 @@ def render_advice(advice: Recommendation) -> Group:
 def _tail(page: PatientPage) -> list[RenderableType]:
     parts: list[RenderableType] = []
     if page.similar:
-        parts += _section("Patients like this one", _similar(page), _dim(page.similar_note))
+        parts += _section(tr("Patients like this one"), _similar(page), _dim(page.similar_note))
     if page.missing or page.missing_rest:
         parts += _section(
-            "What was missing, and what would help most",
+            tr("What was missing, and what would help most"),
             *([_dim(page.missing_note)] if page.missing_note else []),
             *[
                 _labelled(m.fact, " ".join(_missing_words(m.tag, m.assumed, m.help)))
@@ -77,26 +81,27 @@ def _tail(page: PatientPage) -> list[RenderableType]:
         )
     if page.known:
         known = "; ".join(f"{k.label} {k.strong} {k.text}".strip() for k in page.known)
-        parts += _section("Facts that were used", Text(known))
+        parts += _section(tr("Facts that were used"), Text(known))
     if page.looked:
         looked = ", ".join(f"{row.step} {row.share}" for row in page.looked)
-        parts += _section("Where the model looked: it is not the reason", Text(looked))
+        parts += _section(tr("Where the model looked: it is not the reason"), Text(looked))
     if page.guideline:
-        parts += _section("What the guideline says", _lines(page.guideline))
-    parts += _section("Evidence and limits", _lines(page.evidence))
+        parts += _section(tr("What the guideline says"), _lines(page.guideline))
+    parts += _section(tr("Evidence and limits"), _lines(page.evidence))
     return [*parts, Text(""), _dim(" ".join(page.footer))]
 
 
 def _answer(page: PatientPage) -> Group:
-    who = ", ".join(f"{label.lower()} {value}" for label, value in page.banner)
+    who = ", ".join(f"{small_first(label)} {value}" for label, value in page.banner)
     tags = Text("  ").join(
         Text(_mark(t) + t.text, style=_COLORS.get(t.tone, "")) for t in page.tags
     )
+    record = tr("Record as of {day}.").format(day=page.record_time)
     return Group(
         Text(f"{page.headline}.", style="bold"),
         Text(" ".join(page.lead)),
         tags,
-        _dim(f"{who[:1].upper()}{who[1:]}. Record as of {page.record_time}. {page.kicker}"),
+        _dim(f"{who[:1].upper()}{who[1:]}. {record} {page.kicker}"),
     )
 
 
@@ -121,9 +126,14 @@ def _section(title: str, *body: RenderableType) -> list[RenderableType]:
 def _options(table: OptionTable) -> list[RenderableType]:
     parts: list[RenderableType] = []
     if table.has_numbers:
-        unit = "patients of 100" if table.goal_unit == "of 100" else table.goal_unit
-        words = f"In {unit}, with 95 % intervals; differences against {table.reference}."
-        parts.append(_dim(f"Goal: {table.goal}. {words}" if table.has_changes else table.note))
+        text = tr("Goal: {goal}. In {unit}, with 95 % intervals; differences against {reference}.")
+        if table.goal_unit == tr(OF_100):
+            text = tr(
+                "Goal: {goal}. In patients of 100, with 95 % intervals; differences against "
+                "{reference}."
+            )
+        goal = text.format(goal=table.goal, unit=table.goal_unit, reference=table.reference)
+        parts.append(_dim(goal if table.has_changes else table.note))
     return [*parts, *(_option(table, row) for row in table.rows)]
 
 
@@ -138,8 +148,8 @@ def _option(table: OptionTable, row: OptionRow) -> Group:
     for width in _COLUMNS:
         grid.add_column(width=width, overflow="fold")
     value = f"{row.value} ({row.interval})" if row.interval else row.value
-    goal = "Reach the goal" if table.goal_unit == "of 100" else "Mean"
-    goal = "Need such a dose" if table.note == RANGES else goal
+    goal = tr("Reach the goal") if table.goal_unit == tr(OF_100) else tr("Mean")
+    goal = tr("Need such a dose") if table.note == tr(RANGES) else goal
     grid.add_row(goal, value, _change(row.change, row.change_interval, row.verdict, row.kind))
     for harm in row.harms:
         name = f"{harm.name}, {harm.unit}" if harm.unit else harm.name
@@ -156,7 +166,7 @@ def _change(change: str, interval: str, verdict: str, kind: str) -> Text:
 
 def _finding(row: SafetyRow) -> Group:
     tag = (f"{row.tag.text}: ", f"bold {_COLORS.get(row.tag.tone, '')}".strip())
-    concerns = f" Concerns {row.options}." if row.options else ""
+    concerns = f" {tr('Concerns {options}.').format(options=row.options)}" if row.options else ""
     source = ", ".join(x for x in (row.strength, row.source, row.version) if x)
     finding = Text.assemble(tag, (f"{row.finding}.", "bold"), f" {row.meaning}{concerns}")
     return Group(finding, *([Padding(_dim(source), (0, 0, 0, 2))] if source else []))
@@ -166,9 +176,9 @@ def _plans(plans: PlanTable) -> list[RenderableType]:
     if not plans.rows:
         return [_lines(plans.lines)]
     table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 2, 0, 0))
-    table.add_column("Plan", overflow="fold")
+    table.add_column(tr("Plan"), overflow="fold")
     for head in plans.heads:
-        table.add_column(f"after {head}", overflow="fold")
+        table.add_column(tr("after {time}").format(time=head), overflow="fold")
     for row in plans.rows:
         cells = [f"{value}\n{span}" for value, span in row.cells]
         few = "".join(f"\n! {text}" for text in row.remarks)
@@ -190,7 +200,7 @@ def _contrast(contrast: ContrastPart) -> list[RenderableType]:
 def _missing_words(tag: Tag, assumed: str, help_words: str) -> list[str]:
     parts = [f"{tag.text}."]
     if assumed:
-        parts.append(f"Assumed: {assumed[:1].lower()}{without_stop(assumed[1:])}.")
+        parts.append(tr("Assumed: {value}.").format(value=small_first(without_stop(assumed))))
     return [*parts, help_words]
 
 
@@ -206,7 +216,7 @@ def _labelled(label: str, text: str, strong: str = "") -> Text:
 def _similar(page: PatientPage) -> Table:
     table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 2, 0, 0))
     reached, mean = page.similar_heads
-    for head in ("They were given", "Patients", *(h for h in (reached, mean) if h)):
+    for head in (tr("They were given"), tr("Patients"), *(h for h in (reached, mean) if h)):
         table.add_column(head, overflow="fold")
     for s in page.similar:
         cells = [f"{s.reached} {s.share}".strip()] if reached else []

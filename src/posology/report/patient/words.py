@@ -8,40 +8,43 @@ import datetime
 import math
 import re
 
-from posology.advice.amounts import mean_words, span_words
+from posology.advice.amounts import directed, mean_words, span, span_words
+from posology.advice.wording.titles import inside_sentence, small_first
 from posology.domain.recommendation.option import DoseAdvice, Estimate
+from posology.language.catalogue import deferred, tr
+from posology.language.numbers import day, number
 from posology.report.text import format_number
 
 MINUS = "\u2212"
+_NOT_FINITE = (deferred("not known"), deferred("no limit"), deferred("no limit below"))
+"""What format_number writes for numbers that are none."""
 _DAY = re.compile(r"\b\d{4}-\d{2}-\d{2}\b")
-_LOWERED = ("Usual care", "No change")
-_MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
 
 
 def count_words(x: float) -> str:
     """How many of 100 patients."""
     if x >= 99.5:
-        return "more than 99"
-    return "0" if x <= 0 else "under 1" if x < 0.5 else f"{x:.0f}"
+        return tr("more than 99")
+    return "0" if x <= 0 else tr("under 1") if x < 0.5 else f"{x:.0f}"
 
 
 def value_words(x: float, unit: str) -> str:
     """A mean in its unit, or how many of 100 where there is no unit."""
     if not unit:
         return count_words(x)
-    return (mean_words(x) if math.isfinite(x) else format_number(x)).replace("-", MINUS)
+    return (mean_words(x) if math.isfinite(x) else tr(format_number(x))).replace("-", MINUS)
 
 
 def interval_words(estimate: Estimate, unit: str) -> str:
     """`50 to 66`; one number where both ends read the same."""
     low, high = value_words(estimate.low, unit), value_words(estimate.high, unit)
-    return low if low == high else f"{low} to {high}"
+    return low if low == high else span(low, high)
 
 
 def change_words(x: float, unit: str) -> str:
     """`21 more`, `23 fewer`; `3.2 higher` or `3.2 lower` of a mean."""
     size = value_words(abs(x), unit)
-    return "no change" if size == "0" else f"{size} {_direction(x, unit)}"
+    return tr("no change") if size == "0" else directed(x, unit).format(size=size)
 
 
 def change_interval_words(estimate: Estimate, unit: str) -> str:
@@ -50,10 +53,10 @@ def change_interval_words(estimate: Estimate, unit: str) -> str:
     if (low > 0) == (high > 0) and low * high > 0:
         near, far = sorted((abs(low), abs(high)))
         first, second = value_words(near, unit), value_words(far, unit)
-        span = first if first == second else f"{first} to {second}"
-        return f"{span} {_direction(low, unit)}"
+        size = first if first == second else span(first, second)
+        return directed(low, unit).format(size=size)
     first, second = change_words(low, unit), change_words(high, unit)
-    return first if first == second else f"{first} to {second}"
+    return first if first == second else span(first, second)
 
 
 def signed_words(x: float, unit: str) -> str:
@@ -62,7 +65,7 @@ def signed_words(x: float, unit: str) -> str:
     size = f"{abs(x):.0f}" if abs(x) >= below else f"{abs(x):.1f}"
     if float(size) == 0:
         return "0"
-    return f"{'+' if x > 0 else MINUS}{size}"
+    return f"{'+' if x > 0 else MINUS}{number(size)}"
 
 
 def dose_words(dose: DoseAdvice) -> str:
@@ -72,18 +75,18 @@ def dose_words(dose: DoseAdvice) -> str:
 
 def dose_number(x: float) -> str:
     """A dose without needless decimals."""
-    return f"{x:.4g}" if abs(x) < 10_000 else f"{x:.0f}"
+    return number(f"{x:.4g}" if abs(x) < 10_000 else f"{x:.0f}")
 
 
-def dose_span(span: tuple[float, float]) -> str:
+def dose_span(ends: tuple[float, float]) -> str:
     """`12 to 21`."""
-    low, high = (dose_number(x) for x in span)
-    return low if low == high else f"{low} to {high}"
+    low, high = (dose_number(x) for x in ends)
+    return low if low == high else span(low, high)
 
 
-def dose_reach(span: tuple[float, float]) -> str:
+def dose_reach(ends: tuple[float, float]) -> str:
     """`12 to 21`: an interval, whose ends are no more exact than a tenth of its width."""
-    return span_words(span)
+    return span_words(ends)
 
 
 def after_name(name: str, text: str) -> tuple[str, str]:
@@ -99,8 +102,8 @@ def date_words(iso: str) -> str:
         moment = datetime.datetime.fromisoformat(iso)
     except ValueError:
         return iso
-    day = f"{moment.day:02d}-{_MONTHS[moment.month - 1]}-{moment.year}"
-    return f"{day} {moment:%H:%M}" if (moment.hour, moment.minute) != (0, 0) else day
+    date = day(moment)
+    return f"{date} {moment:%H:%M}" if (moment.hour, moment.minute) != (0, 0) else date
 
 
 def with_dates(text: str) -> str:
@@ -117,12 +120,12 @@ def capitalise(text: str) -> str:
 def lower_first(text: str) -> str:
     """The first letter small, unless the word has its own spelling, such as CYP2C9 or HbA1c."""
     word = text.split(" ", 1)[0]
-    return f"{text[:1].lower()}{text[1:]}" if word[1:].islower() else text
+    return small_first(text) if word[1:].islower() else text
 
 
 def inside(title: str) -> str:
     """The name of an option within a sentence."""
-    return title.lower() if title in _LOWERED else title
+    return inside_sentence(title)
 
 
 def without_stop(text: str) -> str:
@@ -134,9 +137,3 @@ def sentence(text: str) -> str:
     """Capital first, full stop last."""
     text = capitalise(text.strip())
     return text if not text or text[-1] in ".!?" else f"{text}."
-
-
-def _direction(x: float, unit: str) -> str:
-    if unit:
-        return "higher" if x > 0 else "lower"
-    return "more" if x > 0 else "fewer"

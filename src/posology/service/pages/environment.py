@@ -3,10 +3,12 @@
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from posology import report
+from posology.language.catalogue import tr
 from posology.report.patient.words import date_words
 from posology.service.pages.stylesheet import stylesheet_name
 
@@ -29,4 +31,6 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     environment.filters["date"] = date_words
+    functions: Any = environment.globals  # typed as Jinja's own functions only
+    functions["tr"] = tr
     return environment

@@ -1,0 +1,1 @@
+"""Small parts of sentences: titles, lists of names, levels of two options."""

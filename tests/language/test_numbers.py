@@ -1,0 +1,36 @@
+"""Numbers and days in English and in German."""
+
+import datetime
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from posology.language.catalogue import ENGLISH, GERMAN, LANGUAGES, in_language
+from posology.language.numbers import DAY, day, number, parse_number
+
+
+def test_german_writes_a_comma_before_decimals_and_points_between_thousands() -> None:
+    assert number(f"{4411.5:,.1f}") == "4,411.5"
+    with in_language(GERMAN):
+        assert number(f"{4411.5:,.1f}") == "4.411,5"
+        assert day(datetime.date(2026, 3, 1)) == "01.03.2026"
+    assert day(datetime.date(2026, 3, 1)) == "01-Mar-2026"
+
+
+@given(st.floats(-1e6, 1e6), st.sampled_from(LANGUAGES))
+def test_a_number_that_was_written_is_read_as_it_was(x: float, language: str) -> None:
+    with in_language(language):
+        assert parse_number(number(f"{x:.3f}").replace("-", "\u2212")) == float(f"{x:.3f}")
+
+
+@pytest.mark.parametrize("language", [ENGLISH, GERMAN])
+def test_a_day_is_found_in_a_text(language: str) -> None:
+    with in_language(language):
+        assert re.fullmatch(DAY, day(datetime.date(2026, 12, 31)))
+
+
+def test_a_word_is_no_number() -> None:
+    with in_language(GERMAN), pytest.raises(ValueError, match="could not convert"):
+        parse_number("weniger als 1")
