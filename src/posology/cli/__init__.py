@@ -17,7 +17,8 @@ from posology.cli.cohort import cohort
 from posology.cli.conform import conform
 from posology.cli.effect import effect
 from posology.cli.evaluate import evaluate
-from posology.cli.export import export
+from posology.cli.exchange.export import export
+from posology.cli.exchange.labels import labels
 from posology.cli.facts import facts
 from posology.cli.fit import fit
 from posology.cli.ingest import IngestCommand, ingest
@@ -80,6 +81,7 @@ for group, commands in COMMANDS.items():
     for command in commands:
         kind = IngestCommand if command is ingest else None
         app.command(rich_help_panel=group, cls=kind)(command)
+app.add_typer(labels, rich_help_panel="From records to evidence")
 app.add_typer(safety, rich_help_panel="For one patient")
 app.add_typer(serve, rich_help_panel="At the point of care")
 app.add_typer(outcomes, rich_help_panel="Over time")

@@ -1,0 +1,1 @@
+"""Commands that exchange cohorts, labels and predictions with other programs."""
