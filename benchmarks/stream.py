@@ -38,16 +38,16 @@ from posology.lifecycle.monitoring.verdict import judge_months
 from posology.simulators.clinic.drift import SEMAGLUTIDE_FALL
 from posology.workflows.monitoring.observe import measure_monitoring, observe_decisions
 
-FROZEN, FINETUNE, SCRATCH = "frozen", "finetune", "scratch"
-RECENT = 6
-"""Months of outcomes that the model refitted on recent months sees."""
+FROZEN, FINETUNE, YEAR, SCRATCH = "frozen", "finetune", "year", "scratch"
+RECENT = {FINETUNE: 6, YEAR: 12}
+"""Months of outcomes that models refitted on recent months see."""
 BEFORE = 6
 Rows = list[dict]
 
 
 def fit_month(world: StreamWorld, month: int, model: str, how: tuple[str, int]) -> FittedPolicy:
     """The model that is in use in a month. how: method and seed."""
-    since = month - RECENT if model == FINETUNE else None
+    since = month - RECENT[model] if model in RECENT else None
     return fit_policy(learnable(world, 0 if model == FROZEN else month, since), *how)
 
 
@@ -116,7 +116,7 @@ def main() -> None:
     parser.add_argument("--method", default="logistic")
     parser.add_argument("--months", default=",".join(map(str, range(MONTHS))))
     parser.add_argument("--new-drug-fall", type=float, default=SEMAGLUTIDE_FALL)
-    parser.add_argument("--models", default=f"{FROZEN},{FINETUNE},{SCRATCH}")
+    parser.add_argument("--models", default=f"{FROZEN},{FINETUNE},{YEAR},{SCRATCH}")
     args = parser.parse_args()
     started, how = time.time(), (args.method, args.seed)
     has_rows = args.json is not None and args.json.exists()

@@ -19,12 +19,14 @@ from benchmarks.stream_world import CHANGES, MONTHS
 TITLES = {
     "best": "best possible",
     "scratch": "refitted on everything",
+    "year": "refitted on a year",
     "finetune": "refitted on six months",
     "frozen": "frozen",
 }
 LOOKS = {
     "best": ("#777777", ":"),
     "scratch": ("#1d4f73", "-"),
+    "year": ("#7a4fa3", (0, (5, 1, 1, 1, 1, 1))),
     "finetune": ("#b3541e", "--"),
     "frozen": ("#2f7d4f", "-."),
 }
@@ -47,7 +49,7 @@ def draw(rows: list[dict], path: Path) -> None:
         color, line = LOOKS[model]
         months = list(values[model])
         panels[0].plot(months, list(values[model].values()), line, color=color, label=title)
-        if model in ("scratch", "finetune"):
+        if model in ("scratch", "year", "finetune"):
             gains = [values[model][month] - values["frozen"][month] for month in months]
             panels[1].plot(months, gains, line, color=color, marker=".", label=title)
     panels[1].axhline(0.0, color="#2f7d4f", linewidth=0.8, linestyle="-.")

@@ -5,7 +5,6 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
-import meds
 import typer
 
 from posology.cli.options import JsonFile, Seed, writable_file, writable_folder
@@ -24,11 +23,11 @@ LabelFiles = Annotated[
 
 
 class MedsSplit(StrEnum):
-    """MEDS's names of the splits."""
+    """MEDS's names of the splits; written here, as importing them takes half a second."""
 
-    TRAIN = meds.train_split
-    TUNING = meds.tuning_split
-    HELD_OUT = meds.held_out_split
+    TRAIN = "train"
+    TUNING = "tuning"
+    HELD_OUT = "held_out"
 
 
 @labels.command()
