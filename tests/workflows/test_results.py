@@ -1,6 +1,9 @@
 import numpy as np
+from rich.console import Group
 from rich.table import Table
+from rich.text import Text
 
+from posology.cli.progress import CONSOLE
 from posology.workflows.progress import no_progress
 from posology.workflows.results import TEXT_WIDTH, render_text, rows_to_table, to_plain_json
 
@@ -19,7 +22,7 @@ def test_no_rows_become_an_empty_table() -> None:
 
 
 def test_text_has_no_colours_and_fits_its_width() -> None:
-    table = Table("option", title="[bold red]Values[/]")
+    table = Table("option", title=Text("Values", "bold red"))
     table.add_row("x" * 300)
     text = render_text(table)
     assert "Values" in text
@@ -34,3 +37,15 @@ def test_progress_may_be_ignored() -> None:
 def test_plain_json_has_no_number_that_json_lacks() -> None:
     body = {"a": (np.float32(0.5), float("nan"), np.int64(3)), "b": {"c": float("inf"), "d": True}}
     assert to_plain_json(body) == {"a": [0.5, None, 3], "b": {"c": None, "d": True}}
+
+
+def test_brackets_of_units_are_text_on_a_terminal() -> None:
+    """Rich takes `[iU]` for a style and drops it, and ends with an error at `[/x]`."""
+    table = Table("unit", title="doses in [iU]/mL")
+    table.add_row("height, [in_i], and [degF] [/x]")
+    shown = render_text(Group(table, "weight in [lb_av]"))
+    for unit in ("[iU]/mL", "[in_i]", "[degF] [/x]", "[lb_av]"):
+        assert unit in shown
+    with CONSOLE.capture() as capture:
+        CONSOLE.print(table)
+    assert "[in_i], and [degF] [/x]" in capture.get()

@@ -69,7 +69,7 @@ def effect(
     CONSOLE.print(result)
     if report is not None:
         result.report(report)
-        CONSOLE.print(f"Report: [bold]{report}[/]")
+        CONSOLE.print(f"Report: {report}")
     if json_file is not None:
         write_measurements(json_file, result.rows, started, seed)
     if share is not None:

@@ -91,7 +91,7 @@ def evaluate(
         CONSOLE.print(describe_gate(verdict), highlight=False, markup=False)
     if report is not None:
         result.report(report)
-        CONSOLE.print(f"Report: [bold]{report}[/]")
+        CONSOLE.print(f"Report: {report}")
     if json_file is not None:
         more = {} if verdict is None else verdict.to_json()
         write_measurements(json_file, result.rows, started, seed, more)

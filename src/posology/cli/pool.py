@@ -38,6 +38,6 @@ def pool(
     CONSOLE.print(result.every_comparison if every else result)
     if report is not None:
         result.report(report)
-        CONSOLE.print(f"Report: [bold]{report}[/]")
+        CONSOLE.print(f"Report: {report}")
     if json_file is not None:
         write_measurements(json_file, result.rows, started)

@@ -23,16 +23,17 @@ if TYPE_CHECKING:
 
     from posology.workflows.progress import Progress as ProgressCallback
 
-CONSOLE = Console()
+CONSOLE = Console(markup=False)
+"""Brackets are text, such as those of the unit `[iU]/mL`."""
 
 
 def progress_bars() -> Progress:
     """Bars with a message (the field `message` of a task) that disappear when they are done."""
     return Progress(
         SpinnerColumn(),
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
-        TextColumn("{task.fields[message]}"),
+        TextColumn("{task.fields[message]}", markup=False),
         TimeElapsedColumn(),
         console=CONSOLE,
         transient=True,
@@ -79,7 +80,7 @@ def show_stages(is_quiet: bool) -> Generator[ProgressCallback]:
     """One line a stage with the rows it has done, on standard error."""
     columns = (
         SpinnerColumn(),
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         TextColumn("{task.completed:,.0f} rows"),
         TimeElapsedColumn(),
     )

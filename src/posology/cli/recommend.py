@@ -76,7 +76,7 @@ def recommend(
         write_whole(json_file, json.dumps(result.to_json(), indent=2) + "\n")
     if html is not None:
         result.report(html)
-        CONSOLE.print(f"Page: [bold]{html}[/]")
+        CONSOLE.print(f"Page: {html}")
 
 
 def _pgx(tables: Path | None, calls: Path | None, population: str) -> "PgxOptions | None":

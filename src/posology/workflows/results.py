@@ -33,7 +33,7 @@ def rows_to_table(rows: Sequence[Row]) -> pa.Table:
 
 def render_text(content: RenderableType) -> str:
     """What a terminal would show, as plain text."""
-    console = Console(file=StringIO(), width=TEXT_WIDTH, no_color=True)
+    console = Console(file=StringIO(), width=TEXT_WIDTH, no_color=True, markup=False)
     with console.capture() as capture:
         console.print(content)
     return "\n".join(line.rstrip() for line in capture.get().splitlines())

@@ -27,7 +27,7 @@ def demo(
         result = run(out, seed, progress)
     CONSOLE.print(result)
     CONSOLE.print(
-        f"Report: [bold]{result.report_path}[/]\nPolicy: {result.model}\n"
+        f"Report: {result.report_path}\nPolicy: {result.model}\n"
         f"Next: posology template {result.model} --out patient.json, fill it in, then "
         f"posology recommend {result.model} --patient patient.json"
     )

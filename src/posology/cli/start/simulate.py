@@ -58,7 +58,7 @@ def simulate(
     names = tuple(name.strip() for name in formats.split(",") if name.strip())
     with show_progress("simulate") as progress:
         result = run(out, settings, names, progress)
-    Console(stderr=True).print(result, highlight=False)
+    Console(stderr=True, markup=False).print(result, highlight=False)
     if json_file is not None:
         meta = {
             "command": "simulate clinic",

@@ -2,9 +2,9 @@
 
 from rich import box
 from rich.console import Group
-from rich.markup import escape
 from rich.panel import Panel
 from rich.table import Table
+from rich.text import Text
 
 from posology.advice.form.patient_reading import PatientReading
 from posology.domain.forecast import Forecast, TimeToEventForecast
@@ -14,11 +14,11 @@ CURVE_POINTS = 4
 """Days of a risk curve that are printed; the JSON file has all of them."""
 
 
-def reading_lines(reading: PatientReading) -> list[str]:
+def reading_lines(reading: PatientReading) -> list[Text]:
     """What must be said before a forecast: facts not used first, then doubts and assumptions."""
     return [
-        *(f"[bold red]{escape(text)}[/]" for text in reading.not_used),
-        *(f"[yellow]{escape(text)}[/]" for text in (*reading.beyond, *reading.assumed)),
+        *(Text(text, "bold red") for text in reading.not_used),
+        *(Text(text, "yellow") for text in (*reading.beyond, *reading.assumed)),
     ]
 
 
@@ -29,7 +29,7 @@ def forecast_panel(forecast: Forecast, study: Study, digest: str) -> Panel:
         table.add_column(title, overflow="fold")
     for risk in forecast.diagnosis:
         table.add_row(
-            escape(risk.name),
+            risk.name,
             f"in {risk.within_days:g} days",
             f"{risk.probability:.1%}",
             "",
@@ -39,17 +39,18 @@ def forecast_panel(forecast: Forecast, study: Study, digest: str) -> Panel:
         if value.low is not None:
             interval = f"{value.low:.1f} to {value.high:.1f}"
         table.add_row(
-            escape(value.name),
+            value.name,
             f"day {value.from_days:g} to {value.within_days:g}",
-            f"{value.expected:.1f} {escape(value.unit)}".strip(),
+            f"{value.expected:.1f} {value.unit}".strip(),
             interval,
         )
     for curve in forecast.time_to_event:
         _add_curve(table, curve)
-    notes = (
-        "[dim]Predictions under usual care, not effects of a treatment. 95 % interval: contains "
+    notes = Text(
+        "Predictions under usual care, not effects of a treatment. 95 % interval: contains "
         "the value of 95 of 100 such patients.\n"
-        f"Not for: {escape(study.not_for)}[/]"
+        f"Not for: {study.not_for}",
+        "dim",
     )
     return _panel(Group(table, notes), study.title, digest)
 
@@ -62,16 +63,14 @@ def totals_table(rows: list[tuple[str, float, float | None]], count: int) -> Tab
     """
     table = Table("", "mean prediction", "mean observed", title=f"{count:,} decisions")
     for name, predicted, observed in rows:
-        table.add_row(
-            escape(name), f"{predicted:.4g}", "-" if observed is None else f"{observed:.4g}"
-        )
+        table.add_row(name, f"{predicted:.4g}", "-" if observed is None else f"{observed:.4g}")
     return table
 
 
 def _panel(body: Group, title: str, digest: str) -> Panel:
     return Panel(
         body,
-        title=escape(title),
+        title=Text(title),
         subtitle=f"model {digest[:12]} · decision support, not a device",
     )
 
@@ -80,7 +79,7 @@ def _add_curve(table: Table, curve: TimeToEventForecast) -> None:
     every = max(len(curve.days) // CURVE_POINTS, 1)
     for i in range(every - 1, len(curve.days), every):
         table.add_row(
-            escape(curve.name) if i == every - 1 else "",
+            curve.name if i == every - 1 else "",
             f"by day {curve.days[i]:.0f}",
             f"{curve.risk[i]:.1%}",
             "",

@@ -7,8 +7,8 @@ from typing import Any
 
 import pyarrow as pa
 from rich.console import Group
-from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from posology.artifact import Artifact
 from posology.cohorts.study.error_messages import unknown_name_message
@@ -62,15 +62,15 @@ class ModelFacts:
         return render_text(self.__rich__())
 
     def __rich__(self) -> Group:
-        table = Table("", "attribute", "value", title=escape(self.title), show_lines=False)
+        table = Table("", "attribute", "value", title=self.title, show_lines=False)
         group = 0
         for fact in self.facts:
             number = int(fact.attribute.number.partition(".")[0])
             if number != group:
-                table.add_row(str(number), f"[bold]{GROUPS[number]}[/]", "")
+                table.add_row(str(number), Text(GROUPS[number], "bold"), "")
             group = number
-            table.add_row("", fact.attribute.title, escape(fact.value))
-        return Group(table, *(escape(line) for line in self._how_to_fill()))
+            table.add_row("", fact.attribute.title, fact.value)
+        return Group(table, *self._how_to_fill())
 
     def _how_to_fill(self) -> list[str]:
         """How many are not provided, and which command or file provides each."""

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 from rich.console import Group
-from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from posology.artifact import Artifact
 from posology.errors import RecordError, UserError
@@ -54,7 +54,7 @@ class PlanComparison:
     """One row a plan, one column a step; NaN after a plan's last step."""
     low: np.ndarray
     high: np.ndarray
-    notes: tuple[str, ...]
+    notes: tuple[Text, ...]
     """What must be said first: facts not used, beyond what the model saw, or assumed."""
     digest: str
     learned_from: str
@@ -102,22 +102,23 @@ class PlanComparison:
         return render_text(self.__rich__())
 
     def __rich__(self) -> Group:
-        table = Table(title=f"{escape(self.value)}: {self.last_value:.4g} {escape(self.unit)} now")
+        table = Table(title=f"{self.value}: {self.last_value:.4g} {self.unit} now")
         for title in ("plan", "after", "expected", "90 % interval"):
             table.add_column(title, overflow="fold")
         for row in self.rows:
             is_first = row["days"] == self.step_days
             table.add_row(
-                escape(row["plan"]) if is_first else "",
+                row["plan"] if is_first else "",
                 f"{row['days']:.0f} days",
                 f"{row['expected']:.1f}",
                 f"{row['low']:.1f} to {row['high']:.1f}",
             )
-        note = (
-            f"[dim]Expected if the plan is kept to. {escape(ADJUSTED)}\n"
+        note = Text(
+            f"Expected if the plan is kept to. {ADJUSTED}\n"
             "Intervals contain the value of 90 of 100 such patients, not the difference between "
-            f"two plans. {escape(self.checked)}\n"
-            f"Learned from: {escape(self.learned_from)}[/]"
+            f"two plans. {self.checked}\n"
+            f"Learned from: {self.learned_from}",
+            "dim",
         )
         return Group(*self.notes, table, note)
 
@@ -148,12 +149,15 @@ def compare_plans(
     )
 
 
-def _rare_options(model: PlanModel, plans: tuple[Plan, ...], names: tuple[str, ...]) -> list[str]:
+def _rare_options(model: PlanModel, plans: tuple[Plan, ...], names: tuple[str, ...]) -> list[Text]:
     """A sentence about each planned option that few training patients took."""
     planned = {step.option for plan in plans for step in plan.steps}
     return [
-        f"[yellow]{escape(name)}: only {count} training patients took it; what it does to "
-        f"{escape(model.value)} is hardly known.[/]"
+        Text(
+            f"{name}: only {count} training patients took it; what it does to {model.value} is "
+            "hardly known.",
+            "yellow",
+        )
         for name, count in zip(names, model.patients, strict=True)
         if name in planned and count < FEW_PATIENTS
     ]
@@ -190,7 +194,7 @@ def write_comparison(result: PlanComparison, path: str | Path) -> None:
     write_whole(Path(path), json.dumps(result.to_json(), indent=1) + "\n")
 
 
-def _read(model: Artifact, patient: Patient) -> tuple[PatientNow, tuple[str, ...]]:
+def _read(model: Artifact, patient: Patient) -> tuple[PatientNow, tuple[Text, ...]]:
     """The patient, and remarks about the reading."""
     learned = plans_of(model)
     history, reading = encode(model, patient)

@@ -52,7 +52,7 @@ class SharedFile:
     path: Path
 
     def __rich__(self) -> str:
-        return f"Shared: [bold]{self.path}[/]. {describe_sharing(self.summary)}"
+        return f"Shared: {self.path}. {describe_sharing(self.summary)}"
 
 
 def share_effects(result: EffectResult, path: str | Path, least: int = MIN_COUNT) -> SharedFile:
