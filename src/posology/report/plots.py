@@ -9,7 +9,8 @@ from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
 from matplotlib.ticker import MaxNLocator
 
-from posology.report.svg import GRID, INK, MUTED, SERIES, InlineFigure, inline_figure
+from posology.report.inline_figure import InlineFigure
+from posology.report.svg import GRID, INK, MUTED, SERIES, inline_figure
 
 MARKERS = ("o", "s", "^", "D", "v", "P")
 LINES = ("-", "--", "-.", ":")

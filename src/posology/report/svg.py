@@ -1,13 +1,14 @@
 """Matplotlib figures as inline SVG in the page's own colours and fonts, light or dark."""
 
 import re
-from dataclasses import dataclass
 from html import escape
 from io import StringIO
 
 from matplotlib import rc_context
 from matplotlib.figure import Figure
 from matplotlib.text import Text
+
+from posology.report.inline_figure import InlineFigure
 
 INK, MUTED, GRID = "#010101", "#020202", "#030303"
 SERIES = ("#040400", "#040401", "#040402", "#040403", "#040404")
@@ -19,15 +20,6 @@ _PROPERTIES = {
     GRID: "var(--line)",
     **{color: f"var(--series-{i})" for i, color in enumerate(SERIES)},
 }
-
-
-@dataclass(frozen=True, slots=True)
-class InlineFigure:
-    """One figure of a page."""
-
-    svg: str
-    """An escaped SVG element."""
-    caption: str
 
 
 def inline_figure(figure: Figure, name: str, alt: str, caption: str) -> InlineFigure:

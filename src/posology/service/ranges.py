@@ -1,5 +1,6 @@
 """Settings that could stop the machine or the service: numbers in their ranges, models' names."""
 
+import socket
 from collections import Counter
 
 from posology.errors import UserError
@@ -38,6 +39,20 @@ def check_ranges(settings: Settings) -> None:
             "such as https://posology.hospital.example."
         )
     _check_models(settings)
+
+
+def check_address(host: str, port: int) -> None:
+    """UserError if nothing can listen there, before anything that takes time is done for it."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        with socket.socket(family) as trial:
+            trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            trial.bind((host, port))
+    except OSError as error:
+        raise UserError(
+            f"port {port} of {host}: {error.strerror or error}. End what listens there, or name "
+            "another with --port."
+        ) from error
 
 
 def _check_models(settings: Settings) -> None:

@@ -6,6 +6,7 @@ import socket
 import threading
 import time
 import webbrowser
+from collections.abc import Callable
 
 import uvicorn
 from fastapi import FastAPI
@@ -13,6 +14,7 @@ from fastapi import FastAPI
 from posology.service.app import create_app
 from posology.service.identity.one_time_links import MINUTES
 from posology.service.identity.people import first_link
+from posology.service.ranges import check_address
 from posology.service.settings import Settings
 from posology.service.upkeep import retention_notice
 
@@ -24,26 +26,34 @@ _LOOK = 0.02
 """Seconds between two looks at whether they are all closed."""
 _CONNECTIONS = 512
 """Connections and requests at the same time; uvicorn refuses further ones with 503."""
-_START = 2
-"""Seconds after which a browser is opened."""
 
 
 def run_server(settings: Settings, opens_browser: bool = False) -> None:
     """Serve until SIGTERM or Ctrl-C; running requests are finished first."""
+    check_address(settings.host, settings.port)
     app = create_app(settings)
-    print(f"posology serves at {settings.url}", flush=True)  # noqa: T201
-    link = first_link(app.state.deployment)
-    print(f"Sign in once, within {MINUTES} minutes: {link}", flush=True)  # noqa: T201
     notice = retention_notice(app.state.deployment)
-    if notice:
-        print(notice, flush=True)  # noqa: T201
-    if opens_browser:
-        threading.Timer(_START, webbrowser.open, (link,)).start()
-    make_server(app, settings).run()
+
+    def say_where() -> None:
+        """Once it answers: whoever follows the link before meets a refusal."""
+        print(f"posology serves at {settings.url}", flush=True)  # noqa: T201
+        link = first_link(app.state.deployment)
+        print(f"Sign in once, within {MINUTES} minutes: {link}", flush=True)  # noqa: T201
+        if notice:
+            print(notice, flush=True)  # noqa: T201
+        if opens_browser:  # a browser of the terminal would hold up the service
+            threading.Thread(target=webbrowser.open, args=(link,), daemon=True).start()
+
+    make_server(app, settings, say_where).run()
 
 
-def make_server(app: FastAPI, settings: Settings) -> uvicorn.Server:
-    """The server of an app, which ends without losing a request."""
+def make_server(
+    app: FastAPI, settings: Settings, when_started: Callable[[], None] = lambda: None
+) -> uvicorn.Server:
+    """The server of an app, which ends without losing a request.
+
+    when_started: called once it takes connections.
+    """
     logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
     config = uvicorn.Config(
         app,
@@ -56,7 +66,9 @@ def make_server(app: FastAPI, settings: Settings) -> uvicorn.Server:
         timeout_graceful_shutdown=_GRACE,
         log_config=None,
     )
-    return _DrainingServer(config)
+    server = _DrainingServer(config)
+    server.when_started = when_started
+    return server
 
 
 class _DrainingServer(uvicorn.Server):
@@ -65,6 +77,14 @@ class _DrainingServer(uvicorn.Server):
     Here no new connection is taken first; each open one gets `Connection: close` with its next
     response, and is closed after _DRAIN seconds at the latest.
     """
+
+    when_started: Callable[[], None]
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Begin to listen, as uvicorn does, and say so."""
+        await super().startup(sockets)
+        if self.started:
+            self.when_started()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """End, as uvicorn does once its connections are closed."""

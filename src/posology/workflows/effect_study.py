@@ -38,7 +38,6 @@ from posology.learners.effects.target_trial import (
 )
 from posology.learners.guidelines.formula import build_rule_policy
 from posology.report.effects.content import EffectContent, RawData
-from posology.report.effects.page import write_effect_page
 from posology.report.effects.terminal import render_effects
 from posology.report.text import Scale
 from posology.workflows.effect_arms import describe_raw_data
@@ -96,6 +95,8 @@ class EffectResult:
 
     def report(self, path: str | Path) -> None:
         """Write the page, one HTML file."""
+        from posology.report.effects.page import write_effect_page  # only a page draws
+
         write_effect_page(self.page, Path(path))
 
     @property

@@ -55,10 +55,11 @@ def run(
 ) -> None:
     """Serve a model: pages for clinicians, CDS Hooks and an API for other systems."""
     require_packages()
+    if demo and model is None and settings_file is None:
+        model = _demo_model(folder or Path(_DEMO_FOLDER), host, port)
+    typer.echo("Loading the service, which takes some seconds.", err=True)
     from posology.service.server import run_server
 
-    if demo and model is None and settings_file is None:
-        model = _demo_model(folder or Path(_DEMO_FOLDER))
     settings = _settings(model, settings_file)
     if challenger is not None and settings.models:  # of the first model, which is MODEL
         first = replace(settings.models[0], challenger=challenger)
@@ -74,7 +75,16 @@ def run(
     run_server(settings, opens_browser=demo)
 
 
-def _demo_model(folder: Path) -> Path:
+def _demo_model(folder: Path, host: str | None, port: int | None) -> Path:
+    from posology.service.ranges import check_address
+    from posology.service.settings import Settings
+
+    usual = Settings(models=())
+    check_address(host or usual.host, usual.port if port is None else port)
+    typer.echo(
+        "A model for the demonstration, which the first start fits in about half a minute.",
+        err=True,
+    )
     from posology.cli.progress import show_progress, use_one_thread
     from posology.service.demo.model import demo_model
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float64, Int64
-from scipy.stats import norm
+from scipy.special import ndtr, ndtri
 
 from posology.causal.trajectories.gain import error_factor
 from posology.evaluation.off_policy.estimators import (
@@ -230,11 +230,11 @@ def _interval(
         half = float(np.quantile(pivots, rule.level)) * error
         return centre - half, centre + half
     share = np.clip((np.mean(means < centre) + np.mean(means <= centre)) / 2, 1e-6, 1 - 1e-6)
-    bias = float(norm.ppf(share))
+    bias = float(ndtri(share))
     deviation = values - centre
     skew = float((deviation**3).sum() / (6 * (deviation**2).sum() ** 1.5))
-    z = bias + norm.ppf([tail, 1 - tail])
-    low, high = np.quantile(means, norm.cdf(bias + z / (1 - skew * z)))
+    z = bias + ndtri([tail, 1 - tail])
+    low, high = np.quantile(means, ndtr(bias + z / (1 - skew * z)))
     return float(low), float(high)
 
 

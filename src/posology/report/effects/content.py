@@ -10,7 +10,7 @@ from posology.evaluation.arms.raw_outcomes import RawOutcome
 from posology.evaluation.effects.effect_study import EffectStudy
 from posology.evaluation.effects.overlap import ExcludedComparison
 from posology.evaluation.off_policy.trajectory_value import TrajectoryValue
-from posology.report.svg import InlineFigure
+from posology.report.inline_figure import InlineFigure
 from posology.report.tripod import TripodItem
 
 

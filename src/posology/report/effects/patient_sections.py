@@ -7,7 +7,8 @@ from posology.report.effects import plots
 from posology.report.effects.content import Fold, Section, SectionTable
 from posology.report.effects.result_sections import observed_treatment
 from posology.report.effects.text import describe_personalisation
-from posology.report.svg import InlineFigure, inline_figure
+from posology.report.inline_figure import InlineFigure
+from posology.report.svg import inline_figure
 from posology.report.text import Scale, format_estimate, format_number, format_p, format_share
 
 HETEROGENEOUS = 0.05

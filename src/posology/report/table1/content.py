@@ -9,7 +9,7 @@ from posology.evaluation.table1.calibration import Calibration
 from posology.evaluation.table1.comparison import Table1
 from posology.evaluation.table1.predictions import Predictions
 from posology.evaluation.table1.subgroups import SubgroupRow
-from posology.report.svg import InlineFigure
+from posology.report.inline_figure import InlineFigure
 
 
 @dataclass(frozen=True, slots=True)

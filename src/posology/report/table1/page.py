@@ -13,8 +13,9 @@ from posology.evaluation.table1.headline import write_headline
 from posology.evaluation.table1.metrics import LOWER_IS_BETTER, ranking_scores
 from posology.evaluation.table1.subgroups import MIN_SUBGROUP_SIZE, SubgroupRow
 from posology.report.html import render_template, write_html
+from posology.report.inline_figure import InlineFigure
 from posology.report.plots import learning_figures
-from posology.report.svg import InlineFigure, inline_figure
+from posology.report.svg import inline_figure
 from posology.report.table1 import content as parts
 from posology.report.table1 import plots, text
 
