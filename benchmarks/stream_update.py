@@ -66,6 +66,8 @@ class Stream:
     work: Path
     how: tuple[str, int]
     """Method and seed."""
+    recent: int | None
+    """Months of complete outcomes that challengers learn from; None: all."""
     harm_margin: float
     """Largest increase of a harm that the gate need not exclude."""
 
@@ -87,6 +89,13 @@ class Stream:
             set_plan(draft, settings, AUTHOR)
             draft.rename(folder)
         return folder
+
+    def since(self, month: int) -> float | None:
+        """The first decisions whose outcomes were complete `recent` months before a month."""
+        if self.recent is None:
+            return None
+        within = self.world.cohort.study.outcome.within_days
+        return first_day(month - self.recent) - within
 
     def events_until(self, month: int) -> pa.Table:
         """Events before a month of the stream; none of test patients."""
@@ -111,7 +120,8 @@ def run_month(stream: Stream, registry: Path, month: int) -> tuple[Path, UpdateR
         shutil.rmtree(stale, ignore_errors=True)
     shutil.copytree(registry, draft)
     records = NewRecords(stream.events_until(month))
-    learning, began = Learning(stream.how[1], evidence_decisions=0), time.process_time()
+    learning = Learning(stream.how[1], evidence_decisions=0, since=stream.since(month))
+    began = time.process_time()
     result = update(draft, records, challenger, AUTHOR, learning, _silent)
     if result.verdict.is_open:
         promote(read_registry(draft), result.challenger, AUTHOR)
@@ -167,6 +177,7 @@ def main() -> None:
     parser.add_argument("--method", default="logistic")
     parser.add_argument("--months", default=",".join(map(str, range(MONTHS))))
     parser.add_argument("--new-drug-fall", type=float, default=SEMAGLUTIDE_FALL)
+    parser.add_argument("--recent", type=int, help="months of complete outcomes to learn from")
     parser.add_argument("--harm-margin", type=float, default=GatePlan().harm_margin)
     parser.add_argument("--work", type=Path, default=Path("out/stream_update"))
     args = parser.parse_args()
@@ -174,7 +185,9 @@ def main() -> None:
     args.work.mkdir(parents=True, exist_ok=True)
     rows: Rows = json.loads(args.json.read_text())["rows"] if args.json.exists() else []
     world, events = draw_world_and_events(args.patients, args.seed, args.new_drug_fall)
-    stream = Stream(world, events, args.work, (args.method, args.seed), args.harm_margin)
+    stream = Stream(
+        world, events, args.work, (args.method, args.seed), args.recent, args.harm_margin
+    )
     registry = stream.start
     frozen = fitted(_champion(registry))
     print(f"{args.patients:,} patients; first champion fitted", flush=True)

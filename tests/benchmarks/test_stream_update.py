@@ -14,7 +14,9 @@ from posology.workflows.fitting.learned_options import mark_unlearned
 
 def test_events_of_a_month_are_of_the_past_and_of_patients_who_are_not_judged(tmp_path: Path):
     world, events = draw_world_and_events(300, 3)
-    stream = Stream(world, events, tmp_path, ("logistic", 0), 0.05)
+    stream = Stream(world, events, tmp_path, ("logistic", 0), 6, 0.05)
+    within = world.cohort.study.outcome.within_days
+    assert stream.since(4) == first_day(-2) - within
     seen = stream.events_until(4)
     latest = np.datetime64(pc.max(seen["time"]).as_py())
     assert latest < np.datetime64(int(first_day(4)), "D")

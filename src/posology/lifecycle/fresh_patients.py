@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Bool, Float64
 
 from posology.cohorts.decisions.split import uniform_hash
-from posology.domain.cohort import TEST, TRAIN, Cohort, subset_decisions
+from posology.domain.cohort import TEST, TRAIN, VALIDATION, Cohort, subset_decisions
 from posology.errors import UserError
 
 
@@ -40,6 +40,22 @@ def select_fresh(cohort: Cohort, until: float, judge_share: float, learned_until
     fresh = is_new & (is_kept | (first_decisions(cohort) > learned_until))
     split = np.full(len(cohort), TEST, np.int8)
     return subset_decisions(replace(cohort, split=split), fresh)
+
+
+def is_recent(cohort: Cohort, since: float) -> Bool[np.ndarray, " decision"]:
+    """Decisions from this day on (since 1970-01-01), and all of the test split.
+
+    UserError where the training or the validation patients have none.
+    """
+    assert cohort.time is not None
+    recent = (cohort.time >= since) | (cohort.split == TEST)
+    for split, name in ((TRAIN, "training"), (VALIDATION, "validation")):
+        if not (recent & (cohort.split == split)).any():
+            raise UserError(
+                f"--learn-since {np.datetime64(int(since), 'D')}: leaves no decision of {name} "
+                "patients to learn from; choose an earlier day, or wait."
+            )
+    return recent
 
 
 def first_decisions(cohort: Cohort) -> Float64[np.ndarray, " decision"]:

@@ -16,6 +16,8 @@ from posology.domain.cohort import Cohort
 from posology.errors import UserError
 from posology.evaluation.gate.requirement import GATE_CLOSED
 from posology.lifecycle.advice_log import ACCEPTED, AdviceLog
+from posology.lifecycle.learned_from import EVIDENCE as LEARNED_FROM
+from posology.lifecycle.learned_from import to_days
 from posology.lifecycle.registry.changes import Author, promote
 from posology.lifecycle.registry.history import PLAN, Entry, append_entry
 from posology.lifecycle.registry.state import read_registry
@@ -120,6 +122,35 @@ def test_a_dry_run_counts_patients_and_gives_no_verdict(registry: Path, tmp_path
     assert json.loads((tmp_path / "dry.json").read_text())["fresh"] == preview.fresh
     assert read_registry(registry).entries == entries
     assert not (tmp_path / "dry").exists()
+
+
+def test_old_decisions_can_be_left_out_of_learning(
+    champion: Path, registry: Path, tmp_path: Path
+) -> None:
+    """The same fresh patients judge, and the model says what it learned from."""
+    events = pa.concat_tables([OLD, SAME])
+    until = artifact.load(champion).evidence[LEARNED_FROM]["until"]
+    since = float(np.floor(to_days(until))) + 1
+    day = str(np.datetime64(int(since), "D"))
+    everything = preview_update(registry, events)
+    preview = preview_update(registry, events, since=since)
+    learning = replace(FEW, since=since)
+    result = update(registry, NewRecords(events), tmp_path / "new", ADA, learning)
+    assert preview.learned_from_new + preview.replayed == result.learned["patients"]
+    assert (preview.replayed, preview.fresh) == (0, everything.fresh)
+    assert everything.replayed > 1_000
+    with pytest.raises(UserError, match="--learn-since 2089-01-01: leaves no decision of training"):
+        update(registry, NewRecords(events), tmp_path / "x", ADA, replace(FEW, since=43_465.0))
+    pq.write_table(events, tmp_path / "events.parquet")
+    words = ["update", registry, "--events", tmp_path / "events.parquet", "--dry-run"]
+    words += ["--out", tmp_path / "dry", "--learn-since", day]
+    shown = CliRunner().invoke(app, list(map(str, words)), catch_exceptions=False)
+    assert f"{preview.learned_from_new:,} new patients and 0 old" in shown.output
+    words = ["update", registry, "--events", tmp_path / "events.parquet", "--judge", "abc"]
+    refused = CliRunner().invoke(app, list(map(str, [*words, "--learn-since", day])))
+    assert str(refused.exception) == (
+        "--learn-since: is of learning, and --judge learns nothing; leave one out."
+    )
 
 
 def test_what_was_recommended_is_accounted_for(registry: Path, tmp_path: Path) -> None:

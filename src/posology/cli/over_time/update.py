@@ -1,6 +1,7 @@
 """`posology update`: a challenger from new patients, and the gate's verdict on it."""
 
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -40,6 +41,14 @@ def update(
         int,
         typer.Option(min=0, help="As in `posology fit`: of the effect study that is kept."),
     ] = 20_000,
+    learn_since: Annotated[
+        datetime | None,
+        typer.Option(
+            formats=["%Y-%m-%d"],
+            help="Learn only from decisions from this day on: where outcomes changed for another "
+            "reason, such as a laboratory's, older ones mislead about a drug that came since.",
+        ),
+    ] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Count patients; learn, judge and write nothing.")
     ] = False,
@@ -54,6 +63,8 @@ def update(
     """
     if (out is None) == (not judge):
         raise UserError("posology update: add --out with a new folder, or --judge VERSION.")
+    if learn_since is not None and out is None:
+        raise UserError("--learn-since: is of learning, and --judge learns nothing; leave one out.")
     if out is not None and out.exists():
         raise UserError(f"--out {out}: exists already; name a new folder.")
     from posology.cli.over_time.served import advice_of
@@ -69,8 +80,9 @@ def update(
     from posology.workflows.over_time.update import Learning, NewRecords, judge_again
     from posology.workflows.over_time.update import update as run
 
+    since = None if learn_since is None else learn_since.replace(tzinfo=UTC).timestamp() / 86_400
     if dry_run:
-        preview = preview_update(model, table, judge, tuple(events))
+        preview = preview_update(model, table, judge, tuple(events), since)
         CONSOLE.print(preview, highlight=False)
         if json_file is not None:
             write_whole(json_file, json.dumps(preview.to_json(), indent=1) + "\n")
@@ -80,7 +92,7 @@ def update(
     author = Author(author_name(by), reason)
     with show_progress("update") as progress:
         if out is not None:
-            learning = Learning(seed, evidence_decisions)
+            learning = Learning(seed, evidence_decisions, since)
             result = run(model, records, out, author, learning, progress)
         else:
             result = judge_again(model, judge, records, author, seed, progress)

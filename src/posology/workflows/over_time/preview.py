@@ -12,7 +12,12 @@ import pyarrow as pa
 
 from posology import artifact
 from posology.domain.cohort import TEST, Cohort
-from posology.lifecycle.fresh_patients import first_decisions, select_fresh, split_for_update
+from posology.lifecycle.fresh_patients import (
+    first_decisions,
+    is_recent,
+    select_fresh,
+    split_for_update,
+)
 from posology.lifecycle.gate.plan import next_alpha
 from posology.lifecycle.registry.state import is_registry, read_registry
 from posology.lifecycle.registry.versions import verify_version
@@ -56,11 +61,15 @@ class UpdatePreview:
 
 
 def preview_update(
-    model: Path, events: pa.Table, version: str = "", places: tuple[Path, ...] = ()
+    model: Path,
+    events: pa.Table,
+    version: str = "",
+    places: tuple[Path, ...] = (),
+    since: float | None = None,
 ) -> UpdatePreview:
     """Count the patients of an update; with a version, of judging it again.
 
-    places: folders of the events, as of `NewRecords`.
+    places: folders of the events, as of `NewRecords`. since: as of `Learning`.
     """
     registry = read_registry(model) if is_registry(model) else None
     champion = artifact.load(find_champion(registry, model))
@@ -74,11 +83,14 @@ def preview_update(
     else:
         cohort = split_for_update(everyone, until, plan.judge_share)
     learn, is_new = cohort.split != TEST, first_decisions(cohort) > until
+    fresh = _patients(cohort, ~learn)
+    if since is not None:
+        learn &= is_recent(cohort, since)
     return UpdatePreview(
         champion=champion.digest,
         learned_from_new=_patients(cohort, learn & is_new),
         replayed=_patients(cohort, learn & ~is_new),
-        fresh=_patients(cohort, ~learn),
+        fresh=fresh,
         look=0 if registry is None else len(looks) + 1,
         looks=plan.looks,
         alpha=next_alpha(plan, looks),

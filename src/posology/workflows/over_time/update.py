@@ -14,14 +14,19 @@ from torch import Tensor
 
 from posology import artifact
 from posology.artifact import Artifact
-from posology.domain.cohort import TEST, Cohort, select_split
+from posology.domain.cohort import TEST, Cohort, select_split, subset_decisions
 from posology.domain.policy import Policy
 from posology.errors import UserError
 from posology.evaluation.gate.requirement import GateVerdict
 from posology.learners.network.policy import NetworkPolicy
 from posology.learners.stack.policy import StackedPolicy
 from posology.lifecycle.advice_log import AdviceLog, match_advice
-from posology.lifecycle.fresh_patients import first_decisions, select_fresh, split_for_update
+from posology.lifecycle.fresh_patients import (
+    first_decisions,
+    is_recent,
+    select_fresh,
+    split_for_update,
+)
 from posology.lifecycle.gate.evidence import GateEvidence
 from posology.lifecycle.gate.judge import VALUE, judge
 from posology.lifecycle.gate.plan import GatePlan, next_alpha
@@ -66,6 +71,9 @@ class Learning:
     """Of everything that is drawn at random."""
     evidence_decisions: int = MAX_DECISIONS
     """As in `fit`: of the effect study that is kept for the answers of `recommend`."""
+    since: float | None = None
+    """Day since 1970-01-01 from which on decisions are learned from; None: all of them. The same
+    fresh patients judge."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -161,6 +169,8 @@ def update(
         raise UserError("--events: hold no patient to learn from; add the old ones, or wait.")
     fresh = select_split(cohort, TEST)
     _check_fresh(fresh, everyone, until)
+    if learning.since is not None:
+        cohort = subset_decisions(cohort, is_recent(cohort, learning.since))
     fitted = _fit_challenger(champion, cohort, learning, progress)
     fitted.save(out)
     if registry is not None:
