@@ -99,3 +99,12 @@ def test_a_machine_without_a_name_for_its_user_and_a_day_that_no_calendar_follow
     )
     assert isinstance(result.exception, UserError)
     assert "is in the future" in str(result.exception)
+
+
+def test_the_champion_of_a_moment_in_another_zone_is_shown_in_utc(tmp_path: Path) -> None:
+    registry, _ = made_up_registry(tmp_path, 1)
+    out = run("history", registry.folder, "--on", "2020-01-01T08:30+05:00")
+    assert "Champion on 2020-01-01 03:30 UTC: none" in out
+    words = ["models", "history", str(registry.folder), "--on", "0001-01-01T00:00+14:00"]
+    with pytest.raises(UserError, match="write a date or time"):
+        CliRunner().invoke(app, words, catch_exceptions=False)

@@ -103,3 +103,10 @@ def test_an_invalid_split_file_is_an_error(tmp_path):
 def test_a_folder_without_data_is_an_error(tmp_path):
     with pytest.raises(RecordError, match=r"it has no data/.*make one with `posology ingest`"):
         data_files(tmp_path)
+
+
+def test_a_file_whose_name_is_a_digit_but_no_number_is_read(tmp_path):
+    for name in ("²", "10", "9"):
+        (tmp_path / "data").mkdir(exist_ok=True)
+        (tmp_path / "data" / f"{name}.parquet").touch()
+    assert [path.stem for path in data_files(tmp_path)] == ["9", "10", "²"]

@@ -74,7 +74,7 @@ def verify_folder(folder: Path, names: Iterable[str] | None = None) -> dict[str,
 
 
 def _numeric_name(path: Path) -> tuple[int, int, str]:
-    return (0, int(path.stem), "") if path.stem.isdigit() else (1, 0, str(path))
+    return (0, int(path.stem), "") if path.stem.isdecimal() else (1, 0, str(path))
 
 
 def read_events(folder: Path, rows: int = 1_000_000) -> Iterator[pa.Table]:

@@ -52,3 +52,17 @@ def test_a_plan_that_cannot_be_meant_is_refused(values: dict, text: str) -> None
     with pytest.raises(UserError) as wrong:
         read_plan(values)
     assert str(wrong.value).startswith(text)
+
+
+@pytest.mark.parametrize(
+    ("values", "mend"),
+    [
+        ({"alpha": "0.05"}, "gate, alpha: is '0.05'; write a number"),
+        ({"alpha": True}, "gate, alpha: is True; write a number"),
+        ({"looks": 12.5}, "gate, looks: is 12.5; write a whole number"),
+        ({"least_gain": float("nan")}, "gate, least_gain: is nan; write a number from 0"),
+    ],
+)
+def test_a_setting_that_is_no_number_is_named(values: dict[str, object], mend: str) -> None:
+    with pytest.raises(UserError, match=mend):
+        read_plan(values)

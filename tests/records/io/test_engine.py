@@ -99,3 +99,10 @@ def test_spark_goes_where_its_own_settings_point(tmp_path):
     assert not names_master({"SPARK_HOME": str(tmp_path)})
     defaults.write_text("spark.master yarn\n")
     assert names_master({"SPARK_HOME": str(tmp_path)})
+
+
+def test_a_folder_with_an_apostrophe_holds_what_memory_does_not(tmp_path):
+    spill = tmp_path / "o'brien [ward]"
+    con = connect(Engine(spill=spill))
+    ((found,),) = con.raw_sql("SELECT current_setting('temp_directory')").fetchall()
+    assert Path(found) == spill

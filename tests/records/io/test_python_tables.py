@@ -1,5 +1,6 @@
 # ruff: noqa: DTZ001  (the times of events are wall clocks)
 import decimal
+import zipfile
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any
@@ -115,3 +116,39 @@ def test_damaged_files_end_in_a_rejection(tmp_path: Path) -> None:
         (*_, (_, last)) = read_rows(path)
         assert isinstance(last, Rejection), name
         assert "damaged" in last.reason or "cannot be opened" in last.reason
+
+
+def test_sheets_after_the_first_are_named_as_unread(tmp_path: Path) -> None:
+    pytest.importorskip("python_calamine", reason="needs posology[excel]")
+    write_workbook(tmp_path / "a.xlsx", {"Visits": ["subject", "7"], "Drugs": ["x"], "Empty": []})
+    first, *others = read_rows(tmp_path / "a.xlsx")
+    assert first == (1, {"subject": "7"})
+    reason = "only the first sheet is read; save this one as a file of its own"
+    assert others == [(2, Rejection("sheet", "Drugs", reason))]
+
+
+def write_workbook(path: Path, sheets: dict[str, list[str]]) -> None:
+    """An .xlsx file whose sheets have one column of texts each."""
+    office = "http://schemas.openxmlformats.org"
+    main, relations = f"{office}/spreadsheetml/2006/main", f"{office}/package/2006/relationships"
+    linked = f"{office}/officeDocument/2006/relationships"
+    listed, links = "", ""
+    with zipfile.ZipFile(path, "w") as file:
+        for number, (name, cells) in enumerate(sheets.items(), start=1):
+            rows = "".join(
+                f'<row r="{at}"><c r="A{at}" t="inlineStr"><is><t>{cell}</t></is></c></row>'
+                for at, cell in enumerate(cells, start=1)
+            )
+            sheet = f'<worksheet xmlns="{main}"><sheetData>{rows}</sheetData></worksheet>'
+            file.writestr(f"xl/worksheets/sheet{number}.xml", sheet)
+            listed += f'<sheet name="{name}" sheetId="{number}" r:id="r{number}"/>'
+            target = f'Type="{linked}/worksheet" Target="worksheets/sheet{number}.xml"'
+            links += f'<Relationship Id="r{number}" {target}/>'
+        book = f'<workbook xmlns="{main}" xmlns:r="{linked}"><sheets>{listed}</sheets></workbook>'
+        file.writestr("xl/workbook.xml", book)
+        whole = f'Type="{linked}/officeDocument" Target="xl/workbook.xml"'
+        for place, inner in (
+            ("_rels/.rels", f'<Relationship Id="r0" {whole}/>'),
+            ("xl/_rels/workbook.xml.rels", links),
+        ):
+            file.writestr(place, f'<Relationships xmlns="{relations}">{inner}</Relationships>')

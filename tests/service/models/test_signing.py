@@ -105,6 +105,11 @@ def test_a_private_key_that_was_left_alone_gets_its_public_key(tmp_path: Path) -
     assert (private.read_bytes(), public.read_bytes()) == before
 
 
+def test_a_name_with_a_dot_is_kept_whole(tmp_path: Path) -> None:
+    private, public = make_keys(tmp_path / "my.hospital")
+    assert (private.name, public.name) == ("my.hospital.key", "my.hospital.pub")
+
+
 def test_a_key_is_never_overwritten(tmp_path: Path) -> None:
     make_keys(tmp_path / "k")
     with pytest.raises(UserError, match=r"k\.key: exists already"):

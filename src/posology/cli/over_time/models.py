@@ -167,16 +167,17 @@ def plan(
 
 
 def _moment(text: str) -> datetime.datetime | None:
-    """The end of a day, or the moment; in UTC unless it names a zone."""
+    """The end of a day, or the moment, in UTC; it is read as UTC unless it names a zone."""
     if not text:
         return None
     try:
         moment = datetime.datetime.fromisoformat(text)
-    except ValueError as error:
+        if len(text) == len("2026-03-01"):
+            moment = datetime.datetime.combine(moment, datetime.time.max)
+        moment = moment if moment.tzinfo is not None else moment.replace(tzinfo=datetime.UTC)
+        moment = moment.astimezone(datetime.UTC)
+    except (ValueError, OverflowError) as error:
         raise UserError(f"--on {text}: write a date or time such as 2026-03-01T08:30.") from error
-    if len(text) == len("2026-03-01"):
-        moment = datetime.datetime.combine(moment, datetime.time.max)
-    moment = moment if moment.tzinfo is not None else moment.replace(tzinfo=datetime.UTC)
     if moment.date() > datetime.datetime.now(datetime.UTC).date():
         raise UserError(f"--on {text}: is in the future; nobody knows which version will answer.")
     return moment

@@ -50,8 +50,12 @@ def check_plan(plan: GatePlan) -> GatePlan:
         ("judge_share", 0.01, 0.9),
     ):
         value = getattr(plan, name)
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise UserError(f"gate, {name}: is {value!r}; write a number.")
         if not low <= value <= high:  # also where it is NaN
             raise UserError(f"gate, {name}: is {value}; write a number from {low:g} to {high:g}.")
+        if name in ("looks", "patients") and not isinstance(value, int):
+            raise UserError(f"gate, {name}: is {value}; write a whole number.")
     return plan
 
 

@@ -73,7 +73,7 @@ def _leave_selects_nested() -> None:
 def _duckdb(engine: Engine) -> Any:
     con = ibis.duckdb.connect(threads=engine.threads)
     try:
-        con.raw_sql(f"SET memory_limit = '{engine.memory}'")
+        con.raw_sql(f"SET memory_limit = '{escape_quotes(engine.memory)}'")
     except Exception as error:
         if "memory" not in str(error).lower():
             raise
@@ -82,7 +82,7 @@ def _duckdb(engine: Engine) -> Any:
     con.raw_sql("SET enable_progress_bar = false")
     con.raw_sql("SET TimeZone = 'UTC'")
     if engine.spill is not None:
-        con.raw_sql(f"SET temp_directory = '{engine.spill}'")
+        con.raw_sql(f"SET temp_directory = '{escape_quotes(engine.spill)}'")
     return con
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from datetime import date, datetime, time
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 from posology.errors import RecordError
@@ -17,6 +17,9 @@ from posology.records.io.subject_ids import to_subject_id
 from posology.records.io.text_lines import LINE_LIMIT, bounded_texts, decompressed
 from posology.records.io.times import parse_time, to_microseconds
 from posology.records.schema import Rejection, finite_number
+
+if TYPE_CHECKING:
+    from python_calamine import CalamineWorkbook
 
 Row = dict[str, Any]
 
@@ -112,13 +115,14 @@ def _to_rows(batch: Any) -> list[Row | Rejection]:
 
 def _spreadsheet(path: Path, required: tuple[str, ...]) -> Iterator[tuple[int, Row | Rejection]]:
     try:
-        from python_calamine import CalamineError, CalamineWorkbook
+        from python_calamine import CalamineError, CalamineWorkbook, SheetTypeEnum
     except ImportError as error:
         raise RecordError(
             f"{path}: spreadsheets need one more package: pip install 'posology[excel]'"
         ) from error
     try:
-        rows = CalamineWorkbook.from_path(path).get_sheet_by_index(0).to_python()
+        book = CalamineWorkbook.from_path(path)
+        rows = book.get_sheet_by_index(0).to_python()
     except (CalamineError, ValueError) as error:
         yield 1, Rejection("file", "", f"the spreadsheet cannot be opened ({error})")
         return
@@ -128,6 +132,19 @@ def _spreadsheet(path: Path, required: tuple[str, ...]) -> Iterator[tuple[int, R
     require_columns(path, header, required)
     for number, cells in enumerate(rows[1:], start=1):
         yield number, dict(zip(header, cells, strict=False))
+    for number, sheet in enumerate(book.sheets_metadata[1:], start=len(rows)):
+        if sheet.typ == SheetTypeEnum.WorkSheet and _has_cells(book, sheet.name):
+            reason = "only the first sheet is read; save this one as a file of its own"
+            yield number, Rejection("sheet", sheet.name, reason)
+
+
+def _has_cells(book: "CalamineWorkbook", sheet: str) -> bool:
+    from python_calamine import CalamineError
+
+    try:
+        return book.get_sheet_by_name(sheet).height > 0
+    except (CalamineError, ValueError):
+        return True
 
 
 def require_columns(path: Path, columns: Iterable[str], required: tuple[str, ...]) -> None:

@@ -28,7 +28,7 @@ def make_keys(name: Path) -> tuple[Path, Path]:
 
     Where there is NAME.key alone, as a killed run leaves it, its NAME.pub is written.
     """
-    private, public = name.with_suffix(".key"), name.with_suffix(".pub")
+    private, public = Path(f"{name}.key"), Path(f"{name}.pub")
     for path in (private, public):
         if path.exists() and public.exists():
             raise UserError(f"{path}: exists already; a key is never overwritten.")
