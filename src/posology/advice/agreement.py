@@ -6,6 +6,8 @@ from posology.advice.dose_support import limit_dose
 from posology.domain.recommendation.findings import Certainty
 from posology.domain.recommendation.option import DoseAdvice, OptionAdvice
 from posology.domain.study import Study
+from posology.language.catalogue import tr
+from posology.language.numbers import number
 
 MARGIN = 10.0
 """Patients of 100 by which the two may differ; our choice."""
@@ -33,10 +35,11 @@ def describe_disagreement(
     rest = 100.0 * (1.0 - (dose.coverage or 0.0))
     if outside <= rest + MARGIN:
         return ()
-    return (
-        f"The ranges and the dose do not agree: by the ranges {outside:.0f} of 100 such patients "
-        f"need a dose outside the interval to plan for, by the dose {rest:.0f}. Rely on neither.",
+    text = tr(
+        "The ranges and the dose do not agree: by the ranges {outside} of 100 such patients need a "
+        "dose outside the interval to plan for, by the dose {rest}. Rely on neither."
     )
+    return (text.format(outside=f"{outside:.0f}", rest=f"{rest:.0f}"),)
 
 
 def describe_other_range(
@@ -51,11 +54,17 @@ def describe_other_range(
     likeliest = max(counts.items(), key=lambda pair: pair[1].value)
     if likeliest[0] == own or likeliest[1].low <= counts[own].high:
         return ()
-    other, many = titles[likeliest[0]], f"{likeliest[1].value:.0f} of 100 such patients"
-    return (
-        f"The dose, {dose.dose:g} {dose.unit}, lies in “{titles[own]}”, but by the ranges {many} "
-        f"need “{other}”.",
+    text = tr(
+        "The dose, {dose} {unit}, lies in “{own}”, but by the ranges {count} of 100 such patients "
+        "need “{other}”."
+    ).format(
+        dose=number(f"{dose.dose:g}"),
+        unit=dose.unit,
+        own=titles[own],
+        count=f"{likeliest[1].value:.0f}",
+        other=titles[likeliest[0]],
     )
+    return (text,)
 
 
 def with_range_of_dose(study: Study, certainty: Certainty, dose: DoseAdvice | None) -> Certainty:

@@ -21,12 +21,13 @@ from posology.domain.recommendation.option import (
     Estimate,
     HarmAdvice,
 )
+from posology.language.catalogue import deferred, tr
 
 Z_95 = 1.959964
 _SMALL = 0.01
 """Patients of 100: what stands for a probability that a linear model puts at or below 0."""
 GAIN = "gain"
-OF_ALL = "The level of the goal"
+OF_ALL = deferred("The level of the goal")
 """How the remark begins of a reference whose level is not that of patients like this one."""
 MIN_SHARE = 0.05
 """Options that usual care gives to fewer of the patients like this one are not estimated
@@ -86,13 +87,13 @@ def compare_option(evidence: PatientEvidence, option: int) -> Comparison:
     share = evidence.outcomes.usual_shares[option]
     if not evidence.study.is_randomised and share < MIN_SHARE:
         return Comparison(
-            NOT_ESTIMATED, remark="Patients with all these facts were almost never given it."
+            NOT_ESTIMATED, remark=tr("Patients with all these facts were almost never given it.")
         )
     difference = found.difference
     if evidence.is_individual:
         difference = _interval(*evidence.outcomes.against_reference(option), evidence.factor)
     if difference is None:
-        return Comparison(NOT_ESTIMATED, remark="Its difference could not be estimated.")
+        return Comparison(NOT_ESTIMATED, remark=tr("Its difference could not be estimated."))
     standing = _standing(difference, evidence.least_difference)
     highest = _highest(evidence.study)
     level = _level(evidence.outcomes.level, evidence.factor, highest)
@@ -122,11 +123,21 @@ def _averages(evidence: PatientEvidence, harms: tuple[HarmEvidence, ...]) -> str
     judged = (harm.name for harm in harms if not harm.reason)
     levels = zip(judged, evidence.outcomes.harm_levels, strict=False)
     averages = [name for name, level in levels if level.is_average]
-    names = (["the goal"] if evidence.is_average_level else []) + averages
-    if not names:
-        return ""
-    whose = ", of ".join(names)
-    return f"The level of {whose} is the average of all patients: this one's own is not known."
+    if evidence.is_average_level:
+        text = tr(
+            "The level of the goal is the average of all patients: this one's own is not known."
+        )
+        if averages:
+            text = tr(
+                "The level of the goal, of {harms} is the average of all patients: this one's own "
+                "is not known."
+            )
+    else:
+        text = tr(
+            "The level of {harms} is the average of all patients: this one's own is not known."
+        )
+    is_any = evidence.is_average_level or averages
+    return text.format(harms=f"{tr(', of ')}".join(averages)) if is_any else ""
 
 
 def is_better_than(evidence: PatientEvidence, option: str, other: str) -> bool:
@@ -229,7 +240,7 @@ def _negative(estimate: Estimate) -> Estimate:
 
 def _why_not_judged(reason: str) -> str:
     if reason == "no overlap":
-        return "Patients like those given the other options hardly ever had it."
+        return tr("Patients like those given the other options hardly ever had it.")
     if reason == "too few patients":
-        return "Too few patients were given it."
-    return "It could not be compared."
+        return tr("Too few patients were given it.")
+    return tr("It could not be compared.")

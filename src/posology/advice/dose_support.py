@@ -7,6 +7,8 @@ from dataclasses import replace
 import numpy as np
 
 from posology.domain.formulary import DoseRange, clip_to_range
+from posology.language.catalogue import tr
+from posology.language.numbers import number
 
 SeenDoses = Mapping[str, tuple[float, float]]
 """Smallest and largest dose in training of each option; of the study's single dose, under ""."""
@@ -31,18 +33,39 @@ def limit_dose(dose: float, supported: DoseRange) -> float:
     return float(clip_to_range(np.array([dose]), supported)[0])
 
 
-def describe_limit(dose: float, supported: DoseRange, allowed: DoseRange, what: str) -> str:
-    """A warning if the dose was more than a step outside the range; "" if it was not."""
+def describe_limit(dose: float, supported: DoseRange, allowed: DoseRange, title: str) -> str:
+    """A warning if the dose was more than a step outside the range; "" if it was not.
+
+    title: of the option; "" for the study's single dose.
+    """
     if supported.low - allowed.step <= dose <= supported.high + allowed.step:
         return ""
     is_above = dose > supported.high
-    word, bound = ("highest", supported.high) if is_above else ("lowest", supported.low)
+    bound = supported.high if is_above else supported.low
     by_study = bound == (allowed.high if is_above else allowed.low)
-    whose = "the study allows" if by_study else "training patients had"
-    return (
-        f"The model's dose{what}, {dose:.1f} {allowed.unit}, was moved to the {word} that {whose}, "
-        f"{bound:.1f} {allowed.unit}."
-    )
+    text = _moved_by_study(is_above) if by_study else _moved_by_training(is_above)
+    unit = allowed.unit
+    return text.format(dose=named_dose(title, dose, unit), bound=f"{number(f'{bound:.1f}')} {unit}")
+
+
+def named_dose(title: str, dose: float, unit: str) -> str:
+    """The subject of a sentence: the model's dose, of an option or of the study."""
+    text = tr("The model's dose, {dose} {unit},")
+    if title:
+        text = tr("The model's dose of “{option}”, {dose} {unit},")
+    return text.format(option=title, dose=number(f"{dose:.1f}"), unit=unit)
+
+
+def _moved_by_study(is_above: bool) -> str:
+    if is_above:
+        return tr("{dose} was moved to the highest that the study allows, {bound}.")
+    return tr("{dose} was moved to the lowest that the study allows, {bound}.")
+
+
+def _moved_by_training(is_above: bool) -> str:
+    if is_above:
+        return tr("{dose} was moved to the highest that training patients had, {bound}.")
+    return tr("{dose} was moved to the lowest that training patients had, {bound}.")
 
 
 def round_dose(dose: float, allowed: DoseRange) -> float:

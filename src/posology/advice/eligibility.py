@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from posology.advice.wording.lists import both
 from posology.domain.codes import display_names, has_prefix
 from posology.domain.safety import is_in_range
 from posology.domain.safety_rules.facts import (
@@ -15,7 +16,10 @@ from posology.domain.safety_rules.facts import (
 )
 from posology.domain.safety_rules.rule import Criterion
 from posology.domain.study import Study, ValueRange
+from posology.language.catalogue import deferred, tr
+from posology.language.numbers import number
 
+_ON_RECORD = deferred("It is not for patients with this on record: {fact}.")
 AgeSpan = tuple[float, float]
 """Youngest and oldest age in years that what is known allows."""
 
@@ -46,7 +50,7 @@ def check_eligibility(study: Study, visible: VisibleFacts, age: AgeSpan | None) 
     for code in decision.excluded:
         if visible.has_code((code,))[0]:
             name = display_names((code,), study.names)
-            not_met.append(f"It is not for patients with this on record: {name}.")
+            not_met.append(tr(_ON_RECORD).format(fact=name))
     is_open = not any(has_prefix(code, own) for code in decision.eligible for own in decision.codes)
     if decision.eligible and is_open and not visible.has_code(decision.eligible)[0]:
         required += _needed(decision.eligible, study)
@@ -69,14 +73,17 @@ def _by_age(study: Study, age: AgeSpan | None) -> tuple[list[str], list[str], li
         return [], [], []
     words = _age_words(low, high)
     if age is None:
-        return [], [], [f"Age is not recorded. The study is for {words}."]
+        undecided = tr("Age is not recorded. The study is for {patients}.")
+        return [], [], [undecided.format(patients=words)]
     is_below, is_above = low is not None and age[0] < low, high is not None and age[1] > high
     if not is_below and not is_above:
         return [], [], []
     if (low is not None and age[1] < low) or (high is not None and age[0] > high):
-        return [f"It is for {words}, and this patient is {_span(age)} old."], [], []
-    head = f"No answer yet: an age of {_span(age)} is not exact enough."
-    return [], [head, f"The study is for {words}: give the age in years."], []
+        not_met = tr("It is for {patients}, and this patient is {age} old.")
+        return [not_met.format(patients=words, age=_span(age))], [], []
+    head = tr("No answer yet: an age of {age} is not exact enough.").format(age=_span(age))
+    mend = tr("The study is for {patients}: give the age in years.").format(patients=words)
+    return [], [head, mend], []
 
 
 def _ages(study: Study) -> tuple[float | None, float | None]:
@@ -99,42 +106,50 @@ def _judge(
     status, words = fact_status(visible, fact)[0], describe_fact(fact, study.names)
     if not criterion.holds:
         if status == MET:
-            not_met.append(f"It is not for patients with this on record: {words}.")
+            not_met.append(tr(_ON_RECORD).format(fact=words))
         return
     if status == MET or any(has_prefix(c, own) for c in fact.codes for own in study.decision.codes):
         return
     if fact.is_number and status != UNKNOWN:
         value = float(visible.latest_value(fact.codes)[0])
-        not_met.append(f"It is for patients with {words}, not {value:.4g}.")
+        text = tr("It is for patients with {fact}, not {value}.")
+        not_met.append(text.format(fact=words, value=number(f"{value:.4g}")))
         return
     required += _needed(fact.codes, study)
 
 
 def _age_words(low: float | None, high: float | None) -> str:
     if low is not None and high is not None:
-        return f"patients from {low:g} to {high:g} years"
-    return f"patients of {low:g} years and over" if high is None else f"patients up to {high:g}"
+        text = tr("patients from {low} to {high} years")
+        return text.format(low=number(f"{low:g}"), high=number(f"{high:g}"))
+    if high is None:
+        return tr("patients of {low} years and over").format(low=number(f"{low:g}"))
+    return tr("patients up to {high}").format(high=number(f"{high:g}"))
 
 
 def _span(age: AgeSpan) -> str:
     first, last = int(age[0]), int(age[1])
-    return f"{first} years" if first == last else f"{first} to {last} years"
+    if first == last:
+        return tr("{years} years").format(years=first)
+    return tr("{first} to {last} years").format(first=first, last=last)
 
 
 def _needed(codes: tuple[str, ...], study: Study) -> list[str]:
     name = display_names(codes, study.names).partition(", ")[0]
     return [
-        f"No answer yet: {name} is not recorded.",
-        "The study is for patients of whom it is known.",
+        tr("No answer yet: {fact} is not recorded.").format(fact=name),
+        tr("The study is for patients of whom it is known."),
     ]
 
 
 def _outside(value_range: ValueRange, visible: VisibleFacts, study: Study) -> str:
     bounds, value = value_range.bounds, float(visible.latest_value(value_range.codes)[0])
     name, _, unit = display_names(value_range.codes, study.names).partition(", ")
-    sides = (("at least", bounds.at_least), ("at most", bounds.at_most))
-    limits = " and ".join(f"{word} {bound:g}" for word, bound in sides if bound is not None)
-    return f"It is for patients whose {name} is {limits} {unit}".rstrip() + f", not {value:.4g}."
+    sides = ((tr("at least {bound}"), bounds.at_least), (tr("at most {bound}"), bounds.at_most))
+    limits = [text.format(bound=number(f"{b:g}")) for text, b in sides if b is not None]
+    return tr("It is for patients whose {fact} is {limits}, not {value}.").format(
+        fact=name, limits=f"{both(limits)} {unit}".rstrip(), value=number(f"{value:.4g}")
+    )
 
 
 def _used_before(study: Study, visible: VisibleFacts) -> list[str]:
@@ -149,7 +164,8 @@ def _used_before(study: Study, visible: VisibleFacts) -> list[str]:
     ]
     if not used:
         return []
-    return [
-        f"It is for patients who used none of its options for {washout:g} days, and this one had "
-        f"{' and '.join(used)}."
-    ]
+    text = tr(
+        "It is for patients who used none of its options for {days} days, and this one had "
+        "{options}."
+    )
+    return [text.format(days=number(f"{washout:g}"), options=both(used))]

@@ -4,13 +4,17 @@ from collections.abc import Sequence
 
 from posology.domain.recommendation.evidence import DoseEvidence, StudyEvidence
 from posology.domain.study import Rule
+from posology.language.catalogue import deferred, tr
+from posology.language.numbers import number
 
 KEPT_ASIDE = "kept aside for choosing, not for learning"
 """Patients of the validation split: settings were chosen by them, and no weight was learned."""
 _VERDICTS = {
-    "gain": "In patients it was not learned from, choosing by the patient is shown to gain.",
-    "none": "Choosing by the patient is not shown to gain over one option for all.",
-    "unjudged": "It could not be judged whether choosing by the patient gains.",
+    "gain": deferred(
+        "In patients it was not learned from, choosing by the patient is shown to gain."
+    ),
+    "none": deferred("Choosing by the patient is not shown to gain over one option for all."),
+    "unjudged": deferred("It could not be judged whether choosing by the patient gains."),
 }
 
 
@@ -22,19 +26,43 @@ def describe_evidence(
     rules: of the study, by whose titles the errors of guidelines are named.
     """
     if study is not None:
-        kind = "In a trial" if study.is_randomised else "In records of usual care"
-        basis = (
-            f"{kind}: {study.patients:,} patients, {study.decisions:,} decisions, each judged by "
+        basis = tr(
+            "In records of usual care: {patients} patients, {decisions} decisions, each judged by "
             "models that had not seen that patient."
         )
-        return f"{_VERDICTS.get(study.verdict, '')} {basis}{_for_whom(study)}".strip()
+        if study.is_randomised:
+            basis = tr(
+                "In a trial: {patients} patients, {decisions} decisions, each judged by models "
+                "that had not seen that patient."
+            )
+        basis = basis.format(
+            patients=number(f"{study.patients:,}"), decisions=number(f"{study.decisions:,}")
+        )
+        verdict = tr(_VERDICTS[study.verdict]) if study.verdict in _VERDICTS else ""
+        return f"{verdict} {basis}{_for_whom(study)}".strip()
     if dose is None or dose.error is None:
         return ""
-    error = f"In {dose.patients:,} patients {KEPT_ASIDE}, its dose was off by "
-    sentence = f"{error}{dose.error.value:.1f} {dose.unit} on average"
     titles = {rule.name: rule.words for rule in rules}
-    others = [f"{titles.get(r.name, r.name)} by {r.error.value:.1f}" for r in dose.rules]
-    return f"{sentence}; {', '.join(others)}." if others else f"{sentence}."
+    by = tr("{rule} by {error}")
+    others = [
+        by.format(rule=titles.get(r.name, r.name), error=number(f"{r.error.value:.1f}"))
+        for r in dose.rules
+    ]
+    text = tr(
+        "In {patients} patients kept aside for choosing, not for learning, its dose was off by "
+        "{error} {unit} on average."
+    )
+    if others:
+        text = tr(
+            "In {patients} patients kept aside for choosing, not for learning, its dose was off by "
+            "{error} {unit} on average; {others}."
+        )
+    return text.format(
+        patients=number(f"{dose.patients:,}"),
+        error=number(f"{dose.error.value:.1f}"),
+        unit=dose.unit,
+        others=", ".join(others),
+    )
 
 
 def _for_whom(study: StudyEvidence) -> str:
@@ -42,7 +70,8 @@ def _for_whom(study: StudyEvidence) -> str:
     inside = 100 * (1 - study.outside_share)
     if inside >= 99.5:
         return ""
-    return (
-        f" Averages are of {inside:.0f} % of these decisions; at the others some option was hardly "
-        "ever given, so they cannot be judged."
+    text = tr(
+        "Averages are of {percent} % of these decisions; at the others some option was hardly ever "
+        "given, so they cannot be judged."
     )
+    return f" {text.format(percent=f'{inside:.0f}')}"

@@ -3,6 +3,8 @@
 from posology.advice.form.unit_names import plain_unit, unit_words
 from posology.domain.codes import display_names
 from posology.domain.study import Bounds, Outcome, Study
+from posology.language.catalogue import tr
+from posology.language.numbers import number
 
 _DAYS_PER_WEEK, _LONGEST_IN_DAYS, _LONGEST_IN_WEEKS = 7, 27, 104
 
@@ -18,12 +20,13 @@ def describe_goal(study: Study) -> str:
         name = name.removesuffix(f", {outcome.unit}").removesuffix(f", {unit_words(outcome.unit)}")
     match outcome.kind:
         case "does_not_occur" | "time_to_event":
-            return f"no {name} {when}"
+            return tr("no {outcome} {when}").format(outcome=name, when=when)
         case "value_in_range" | "change":
-            return f"{name} {_wanted(outcome)} {when}"
+            wanted = tr("{outcome} {wanted} {when}")
+            return wanted.format(outcome=name, wanted=_wanted(outcome), when=when)
         case "dose_class":
-            return f"the right dose: {name}"
-    return f"{name} {when}"
+            return tr("the right dose: {outcome}").format(outcome=name)
+    return tr("{outcome} {when}").format(outcome=name, when=when)
 
 
 def _wanted(outcome: Outcome) -> str:
@@ -32,39 +35,71 @@ def _wanted(outcome: Outcome) -> str:
     value = "" if outcome.range is None else _bounds(outcome.range, unit)
     change = "" if outcome.change is None else _change(outcome.change, unit)
     if value and change:
-        return f"{value}, or {change},"
-    return value or change or "changed as intended"
+        return tr("{value}, or {change},").format(value=value, change=change)
+    return value or change or tr("changed as intended")
 
 
 def _bounds(bounds: Bounds, unit: str) -> str:
+    low, high = _ends(bounds)
     if bounds.at_least is None:
-        return f"at most {bounds.at_most:g} {unit}".rstrip()
+        return tr("at most {bound} {unit}").format(bound=high, unit=unit).rstrip()
     if bounds.at_most is None:
-        return f"at least {bounds.at_least:g} {unit}".rstrip()
-    return f"from {bounds.at_least:g} to {bounds.at_most:g} {unit}".rstrip()
+        return tr("at least {bound} {unit}").format(bound=low, unit=unit).rstrip()
+    return tr("from {low} to {high} {unit}").format(low=low, high=high, unit=unit).rstrip()
+
+
+def _ends(bounds: Bounds) -> tuple[str, str]:
+    """Both bounds as they are written; "" where there is none."""
+    low, high = (
+        "" if bound is None else number(f"{bound:g}") for bound in (bounds.at_least, bounds.at_most)
+    )
+    return low, high
 
 
 def _change(bounds: Bounds, unit: str) -> str:
     """`down by at least 11 mmol/mol`; between two bounds `changed by -5 to 5 mmol/mol`."""
     if bounds.at_least is None and bounds.at_most is not None and bounds.at_most < 0:
-        return f"down by at least {-bounds.at_most:g} {unit}".rstrip()
+        size = number(f"{-bounds.at_most:g}")
+        return tr("down by at least {size} {unit}").format(size=size, unit=unit).rstrip()
     if bounds.at_most is None and bounds.at_least is not None and bounds.at_least > 0:
-        return f"up by at least {bounds.at_least:g} {unit}".rstrip()
-    return f"changed by {_bounds(bounds, unit).removeprefix('from ')}"
+        size = number(f"{bounds.at_least:g}")
+        return tr("up by at least {size} {unit}").format(size=size, unit=unit).rstrip()
+    low, high = _ends(bounds)
+    if low and high:
+        text = tr("changed by {low} to {high} {unit}")
+        return text.format(low=low, high=high, unit=unit).rstrip()
+    return tr("changed by {amount}").format(amount=_bounds(bounds, unit))
 
 
 def _window(outcome: Outcome) -> str:
-    end = _span(outcome.within_days)
+    unit, end = _span(outcome.within_days)
     if outcome.from_days <= 0:
-        return f"within {end}"
-    start, _, unit = _span(outcome.from_days).partition(" ")
-    if end.endswith(f" {unit}"):
-        return f"{start} to {end} later"
-    return f"{outcome.from_days:g} to {outcome.within_days:g} days later"
+        within = {
+            "days": tr("within {count} days"),
+            "weeks": tr("within {count} weeks"),
+            "years": tr("within {count} years"),
+        }
+        return within[unit].format(count=end)
+    unit_of_start, start = _span(outcome.from_days)
+    if unit_of_start != unit:
+        unit, start, end = "days", _days(outcome.from_days), _days(outcome.within_days)
+    later = {
+        "days": tr("{start} to {end} days later"),
+        "weeks": tr("{start} to {end} weeks later"),
+        "years": tr("{start} to {end} years later"),
+    }
+    return later[unit].format(start=start, end=end)
 
 
-def _span(days: float) -> str:
+def _span(days: float) -> tuple[str, str]:
+    """The unit in which a time is written, and how many of it."""
     if days <= _LONGEST_IN_DAYS or (days % _DAYS_PER_WEEK and days < 2 * _LONGEST_IN_DAYS):
-        return f"{days:g} days"
+        return "days", _days(days)
     weeks = round(days / _DAYS_PER_WEEK)
-    return f"{weeks} weeks" if weeks <= _LONGEST_IN_WEEKS else f"{days / 365.25:.0f} years"
+    return (
+        ("weeks", f"{weeks}") if weeks <= _LONGEST_IN_WEEKS else ("years", f"{days / 365.25:.0f}")
+    )
+
+
+def _days(days: float) -> str:
+    return number(f"{days:g}")

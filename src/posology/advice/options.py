@@ -15,6 +15,7 @@ from posology.advice.comparisons import (
 from posology.advice.inputs import AdviceInputs
 from posology.advice.prediction import PatientPrediction
 from posology.advice.safety import remarks_of
+from posology.advice.wording import titles
 from posology.domain.recommendation.evidence import ProbabilityBin
 from posology.domain.recommendation.option import (
     BETTER,
@@ -27,13 +28,18 @@ from posology.domain.recommendation.option import (
     OptionAdvice,
 )
 from posology.domain.study import Study
+from posology.language.catalogue import deferred, tr
+from posology.language.numbers import number
 
 USUAL_CARE, NO_CHANGE = "usual_care", "no_change"
-_NO_CHANGE = "Always possible."
-GIVES = "Of 100 patients with all these facts, usual care gives"
-CHANCE, USUAL_DOSE = "In the trial, chance decided", "The usual dose is"
+_NO_CHANGE = deferred("Always possible.")
+GIVES = deferred("Of 100 patients with all these facts, usual care gives")
+CHANCE = deferred("In the trial, chance decided")
+USUAL_DOSE = deferred("The usual dose is")
 """How usual care's remarks begin: the shares it gives; a trial's; the study's one dose."""
 """How the remark of usual care begins that a model of the treatments given predicts."""
+_OWN_USUAL_CARE = ("usual care", "standard of care", "standard care", "übliche versorgung")
+"""Titles by which a study names usual care as one of its options, in English or German."""
 _SHOWN = 3
 """Options of usual care that are named."""
 
@@ -54,7 +60,15 @@ def list_options(
     if given:
         rows = [replace(row, similar_patients=n) for row, n in zip(rows, given, strict=True)]
     no_change = OptionAdvice(
-        NO_CHANGE, "No change", NOT_ESTIMATED, None, None, (), None, None, (_NO_CHANGE,)
+        NO_CHANGE,
+        tr(titles.NO_CHANGE),
+        NOT_ESTIMATED,
+        None,
+        None,
+        (),
+        None,
+        None,
+        (tr(_NO_CHANGE),),
     )
     usual = _usual_care(study, inputs)
     is_option = usual.standing != REFERENCE and any(_is_usual_care(row.title) for row in rows)
@@ -62,7 +76,7 @@ def list_options(
 
 
 def _is_usual_care(title: str) -> bool:
-    return title.casefold() in ("usual care", "standard of care", "standard care")
+    return title.casefold() in _OWN_USUAL_CARE
 
 
 def in_order(options: tuple[OptionAdvice, ...], is_ranked: bool) -> tuple[OptionAdvice, ...]:
@@ -145,18 +159,21 @@ def _calibrated(bins: tuple[ProbabilityBin, ...], probability: float) -> Estimat
 def _usual_care(study: Study, inputs: AdviceInputs) -> OptionAdvice:
     evidence = inputs.evidence
     found = Comparison(NOT_ESTIMATED)
-    title, remarks = "Usual care", []
+    title, remarks = tr(titles.USUAL_CARE), []
     if evidence is not None:
         if evidence.reference is None:
             found = compare_reference(evidence)
             remarks += [found.remark] if found.remark else []
         if evidence.study.is_randomised:
-            title = "Usual care" if evidence.reference is not None else "The trial's mix of options"
-            remarks.append(f"{CHANCE} which option was given.")
+            if evidence.reference is None:
+                title = tr(titles.MIX)
+            remarks.append(tr("In the trial, chance decided which option was given."))
         else:
             remarks.append(_usual_shares(study, evidence))
     if inputs.usual_dose is not None and study.dose is not None:
-        remarks.append(f"{USUAL_DOSE} {inputs.usual_dose:g} {study.dose.unit}.")
+        text = tr("The usual dose is {dose} {unit}.")
+        dose = number(f"{inputs.usual_dose:g}")
+        remarks.append(text.format(dose=dose, unit=study.dose.unit))
     return OptionAdvice(
         USUAL_CARE,
         title,
@@ -174,7 +191,8 @@ def _usual_shares(study: Study, evidence: PatientEvidence) -> str:
     """What patients like this one are given."""
     shares = evidence.outcomes.usual_shares
     order = np.argsort(-shares, kind="stable")[:_SHOWN]
-    titles = [treatment.title for treatment in study.formulary.treatments]
+    options = [treatment.title for treatment in study.formulary.treatments]
     whole = whole_shares(shares.tolist())
-    named = [f"{whole[k]} {titles[k]}" for k in order if shares[k] >= 0.05]
-    return f"{GIVES} {', '.join(named)}."
+    named = [f"{whole[k]} {options[k]}" for k in order if shares[k] >= 0.05]
+    text = tr("Of 100 patients with all these facts, usual care gives {counts}.")
+    return text.format(counts=", ".join(named))

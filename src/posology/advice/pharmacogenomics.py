@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 
+from posology.advice.wording.lists import either_of
 from posology.domain.codes import display_name, has_prefix
 from posology.domain.formulary import Formulary, Treatment
 from posology.domain.history import History
@@ -27,12 +28,13 @@ from posology.domain.recommendation.findings import (
     SafetyFinding,
 )
 from posology.domain.study import Study
+from posology.language.catalogue import deferred, tr
 
 GENE_FAMILIES = ("GENOTYPE", "PHENOTYPE", "ACTIVITY_SCORE")
 """Families of events of genes (docs/meds-profile.md)."""
 _DRUG_FAMILIES = ("DRUG", "DRUG_PER_DAY", "DRUG_RATE")
 _RXNORM = "RXNORM"
-_NO_RULES = (
+_NO_RULES = deferred(
     "Pharmacogenomics was not checked: the folder of tables has no recommendations "
     "(*recommendation*.json of CPIC, or prescribing_guidance.json of PharmCAT)."
 )
@@ -58,7 +60,7 @@ def find_pgx(
 ) -> PgxFindings:
     """What the guidelines say of the drugs that the study's options are."""
     if not tables.guidance:
-        return PgxFindings(callouts=(_NO_RULES,))
+        return PgxFindings(callouts=(tr(_NO_RULES),))
     by_drug: dict[str, list[Treatment]] = {}
     for treatment in study.formulary.treatments:
         for drug in option_drugs(treatment, study.formulary, tables.guidance):
@@ -76,7 +78,8 @@ def find_pgx(
         if found.forbids:
             forbidden |= dict.fromkeys(treatment.name for treatment in options)
     old = [v.describe(today) for v in tables.versions if v.entries and v.is_stale(today)]
-    callouts = (f"Tables of pharmacogenomics are old: {'; '.join(old)}.",) if old else ()
+    text = tr("Tables of pharmacogenomics are old: {tables}.")
+    callouts = (text.format(tables="; ".join(old)),) if old else ()
     return PgxFindings(tuple(findings), tuple(forbidden), callouts)
 
 
@@ -85,8 +88,10 @@ def _no_drug(study: Study, tables: PgxTables) -> SafetyFinding:
     return SafetyFinding(
         NOT_CHECKED,
         tuple(treatment.title for treatment in study.formulary.treatments),
-        f"No option is one of the {drugs} drugs of the pharmacogenomic table",
-        "Options are compared by RxNorm ingredient and by name.",
+        tr("No option is one of the {count} drugs of the pharmacogenomic table").format(
+            count=drugs
+        ),
+        tr("Options are compared by RxNorm ingredient and by name."),
         "",
         tables.guidance[0].version,
     )
@@ -99,10 +104,11 @@ def used_genes(study: Study, profile: Profile, history: History) -> tuple[Safety
     if not used:
         return ()
     names = "; ".join(sorted(display_name(code, study.names) for code in used))
-    what = "dose" if study.dose is not None else "prediction"
     titles = tuple(treatment.title for treatment in study.formulary.treatments)
-    meaning = f"The model learned from such results, and its {what} takes them into account."
-    return (SafetyFinding(USED_IN_DOSE, titles, names, meaning, "", "This model"),)
+    meaning = tr("The model learned from such results, and its prediction takes them into account.")
+    if study.dose is not None:
+        meaning = tr("The model learned from such results, and its dose takes them into account.")
+    return (SafetyFinding(USED_IN_DOSE, titles, names, meaning, "", tr("This model")),)
 
 
 def option_drugs(
@@ -140,16 +146,18 @@ def _findings(
     open_genes = [gene for gene in known if results[gene].open_phenotypes]
     if known and not (kind == CLEAR and open_genes):
         strength = found.matched[0].strength.lower() if found.matched else ""
-        meaning = _meaning(found.matched) or "The table has no recommendation for this result."
+        meaning = _meaning(found.matched) or tr("The table has no recommendation for this result.")
         findings.append(SafetyFinding(kind, options, named, meaning, strength, source, version))
     for gene in open_genes:
-        others = " or ".join(_words(x) for x in results[gene].open_phenotypes)
-        text = f"{_describe(results[gene])}, but {others} is not excluded"
-        meaning = "Positions of the gene are missing; ask for a laboratory's result."
+        others = either_of([_words(x) for x in results[gene].open_phenotypes])
+        text = tr("{result}, but {others} is not excluded").format(
+            result=_describe(results[gene]), others=others
+        )
+        meaning = tr("Positions of the gene are missing; ask for a laboratory's result.")
         findings.append(SafetyFinding(NOT_CHECKED, options, text, meaning, "", source, version))
     if found.unknown:
-        text = f"{', '.join(found.unknown)} not known"
-        meaning = f"The guideline for {found.drug} depends on it."
+        text = tr("{genes} not known").format(genes=", ".join(found.unknown))
+        meaning = tr("The guideline for {drug} depends on it.").format(drug=found.drug)
         findings.append(SafetyFinding(NOT_CHECKED, options, text, meaning, "", source, version))
     return findings
 
@@ -170,7 +178,11 @@ def _meaning(rules: Sequence[Guidance]) -> str:
         who = groups.setdefault(rule.text.rstrip("."), [])
         if not rule.population.endswith("general") and rule.population not in who:
             who.append(rule.population)
-    sentences = [f"For {', '.join(who)}: {text}" if who else text for text, who in groups.items()]
+    named = tr("For {patients}: {text}")
+    sentences = [
+        named.format(patients=", ".join(who), text=text) if who else text
+        for text, who in groups.items()
+    ]
     return f"{'. '.join(sentences)}." if sentences else ""
 
 
@@ -182,7 +194,7 @@ def _describe(result: GeneResult) -> str:
         )
         for x in result.interpretations
     ]
-    return f"{result.gene} {' or '.join(dict.fromkeys(shown))}"
+    return f"{result.gene} {either_of(list(dict.fromkeys(shown)))}"
 
 
 def _words(phenotype: str) -> str:
@@ -192,7 +204,7 @@ def _words(phenotype: str) -> str:
 
 
 def _score(score: str) -> str:
-    return f"activity score {score}" if score else ""
+    return tr("activity score {score}").format(score=score) if score else ""
 
 
 def _plain(name: str) -> str:

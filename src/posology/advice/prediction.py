@@ -20,8 +20,9 @@ from posology.domain.recommendation.option import DoseAdvice
 from posology.domain.safety import history_facts
 from posology.domain.safety_rules.check import SafetyCheck, check_safety
 from posology.domain.study import Study
+from posology.language.catalogue import deferred, tr
 
-NO_DOSES = "This model gives no dose of any option for this patient."
+NO_DOSES = deferred("This model gives no dose of any option for this patient.")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -128,7 +129,7 @@ def _dose_warnings(
     if allowed is None or np.isnan(members).all():
         return ()
     if not np.isfinite(members).all():
-        return ("No dose is given: the model's dose for this patient is not a finite number.",)
+        return (tr("No dose is given: the model's dose for this patient is not a finite number."),)
     supported = supported_range(allowed, seen)
     warning = describe_limit(float(members.mean()), supported, allowed, "")
     return (warning,) if warning else ()
@@ -142,8 +143,7 @@ def _option_dose_warnings(safe: SafeDoses, seen: SeenDoses) -> tuple[str, ...]:
         if treatment.dose is None or not np.isfinite(dose) or treatment.name not in seen:
             continue
         supported = supported_range(treatment.dose, seen[treatment.name])
-        what = f" of “{treatment.title}”"
-        warnings.append(describe_limit(dose, supported, treatment.dose, what))
+        warnings.append(describe_limit(dose, supported, treatment.dose, treatment.title))
     return tuple(warning for warning in warnings if warning)
 
 
@@ -152,8 +152,6 @@ def _missing_dose_warning(safe: SafeDoses, first: int) -> tuple[str, ...]:
     if treatment.dose is None or not np.isnan(safe.doses.by_treatment[0, first]):
         return ()
     if np.isnan(safe.doses.by_treatment[0]).all():
-        return (NO_DOSES,)
-    return (
-        f"No dose of “{treatment.title}” is given: similar patients had none that the study "
-        "allows.",
-    )
+        return (tr(NO_DOSES),)
+    text = tr("No dose of “{option}” is given: similar patients had none that the study allows.")
+    return (text.format(option=treatment.title),)

@@ -41,8 +41,9 @@ from posology.domain.recommendation.why import Why
 from posology.domain.safety import history_facts
 from posology.domain.safety_rules.check import SafetyCheck, check_safety
 from posology.domain.study import Study
+from posology.language.catalogue import deferred, tr
 
-_NOT_ASSUMED = "Nothing: the model also learned from patients without it."
+_NOT_ASSUMED = deferred("Nothing: the model also learned from patients without it.")
 
 
 def recommend(
@@ -133,11 +134,17 @@ def _why_lacking(lacking: tuple[str, ...], callouts: tuple[str, ...]) -> tuple[s
     if not lacking:
         return ()
     first, *others = lacking
-    is_unread = any(text.startswith(f"Given but not used: {first} ") for text in callouts)
-    what = "is given in a word that the model does not know" if is_unread else "is not recorded"
-    also = f", and also {', '.join(others)}" if others else ""
-    had = f"Nearly all patients that it learned from had it{also}."
-    return f"No answer yet: {first} {what}.", had
+    is_unread = any(
+        text.startswith(tr("Given but not used: {fact}").format(fact=f"{first} "))
+        for text in callouts
+    )
+    head = tr("No answer yet: {fact} is not recorded.")
+    if is_unread:
+        head = tr("No answer yet: {fact} is given in a word that the model does not know.")
+    had = tr("Nearly all patients that it learned from had it.")
+    if others:
+        had = tr("Nearly all patients that it learned from had it, and also {facts}.")
+    return head.format(fact=first), had.format(facts=", ".join(others))
 
 
 def _with_usual(dose: DoseAdvice | None, usual: float | None) -> DoseAdvice | None:
@@ -150,9 +157,14 @@ def _missing(
     """The facts that are missing; the one that stops the answer is a required one."""
     head = "".join(inputs.required[:1])
     return tuple(
-        replace(fact, is_required=True) if head.startswith(f"No answer yet: {fact.fact} ") else fact
+        replace(fact, is_required=True) if _is_named(fact.fact, head) else fact
         for fact in list_missing(study, policy, history)
     )
+
+
+def _is_named(fact: str, head: str) -> bool:
+    """Whether the headline says that the fact stops the answer."""
+    return head.startswith(tr("No answer yet: {fact}").format(fact=f"{fact} "))
 
 
 def list_missing(study: Study, policy: Policy, history: History) -> tuple[MissingFact, ...]:
@@ -166,7 +178,7 @@ def list_missing(study: Study, policy: Policy, history: History) -> tuple[Missin
         if rows and not is_present(rows)[0]:
             required = study.profile.required_for_advice
             is_required = any(has_prefix(family, r) or has_prefix(r, family) for r in required)
-            missing.append(MissingFact(name, _NOT_ASSUMED, "", is_required))
+            missing.append(MissingFact(name, tr(_NOT_ASSUMED), "", is_required))
     return tuple(missing)
 
 

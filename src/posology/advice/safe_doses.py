@@ -4,12 +4,14 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from posology.advice.dose_support import SeenDoses
+from posology.advice.dose_support import SeenDoses, named_dose
 from posology.domain.formulary import DoseRange, Treatment, narrow_range
 from posology.domain.policy import Doses
 from posology.domain.safety import limit_doses
 from posology.domain.safety_rules.check import SafetyCheck
 from posology.domain.study import Study
+from posology.language.catalogue import tr
+from posology.language.numbers import number
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -39,7 +41,7 @@ def keep_doses_safe(doses: Doses, study: Study, checked: SafetyCheck, seen: Seen
             if own != treatment.dose and not _overlaps(own, seen.get(treatment.name)):
                 by_option[0, k] = np.nan
             pair = float(doses.by_treatment[0, k]), float(limited.by_treatment[0, k])
-            warnings += _describe(pair, own, f" of “{treatment.title}”")
+            warnings += _describe(pair, own, treatment.title)
             treatment = replace(treatment, dose=own)
         treatments.append(treatment)
     single, overall = study.dose, limited.overall
@@ -51,7 +53,7 @@ def keep_doses_safe(doses: Doses, study: Study, checked: SafetyCheck, seen: Seen
         if single != study.dose and not _overlaps(single, seen.get("")):
             overall = np.full_like(overall, np.nan)
             warnings.append(
-                "No dose is given: training patients had none of those that safety rules leave."
+                tr("No dose is given: training patients had none of those that safety rules leave.")
             )
     return SafeDoses(tuple(treatments), single, Doses(by_option, overall), tuple(warnings))
 
@@ -60,13 +62,13 @@ def _overlaps(left: DoseRange, seen: tuple[float, float] | None) -> bool:
     return seen is None or (seen[0] <= left.high and seen[1] >= left.low)
 
 
-def _describe(pair: tuple[float, float], left: DoseRange, what: str) -> list[str]:
+def _describe(pair: tuple[float, float], left: DoseRange, title: str) -> list[str]:
     """A sentence if a rule changed the model's dose."""
     before, after = pair
     if np.isnan(before) or before == after:
         return []
-    word = "lowered" if after < before else "raised"
-    return [
-        f"The model's dose{what}, {before:.1f} {left.unit}, was {word} to {after:.1f} {left.unit} "
-        "by a safety rule."
-    ]
+    text = tr("{dose} was lowered to {after} {unit} by a safety rule.")
+    if after > before:
+        text = tr("{dose} was raised to {after} {unit} by a safety rule.")
+    dose = named_dose(title, before, left.unit)
+    return [text.format(dose=dose, after=number(f"{after:.1f}"), unit=left.unit)]

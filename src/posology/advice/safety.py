@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from posology.advice.safety_words import dose_words, met_words, unknown_words
+from posology.advice.wording.lists import both
 from posology.domain.recommendation.findings import (
     CLEAR,
     FORBIDS,
@@ -26,11 +27,12 @@ from posology.domain.safety_rules.rule import (
 )
 from posology.domain.study import Study
 from posology.errors import UserError
+from posology.language.catalogue import deferred, tr
 
 _ORDER = (FORBIDS, USED_IN_DOSE, WARNING, NOT_CHECKED, CLEAR)
-_NO_MEANING = "The study file lists this as a reason against it."
-_BLOCKS = "The study file has it that a rule that cannot be checked counts as met."
-_WARNS = "The study file has it that a rule that cannot be checked forbids nothing."
+_NO_MEANING = deferred("The study file lists this as a reason against it.")
+_BLOCKS = deferred("The study file has it that a rule that cannot be checked counts as met.")
+_WARNS = deferred("The study file has it that a rule that cannot be checked forbids nothing.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,13 +70,16 @@ def describe_safety(
 def remarks_of(title: str, findings: Sequence[SafetyFinding]) -> tuple[str, ...]:
     """Why an option is forbidden: whole sentences."""
     against = [f for f in findings if f.kind == FORBIDS and title in f.options]
-    return tuple(f"Forbidden: {f.finding}. {f.meaning} ({f.source})" for f in against)
+    text = tr("Forbidden: {finding}. {meaning} ({source})")
+    return tuple(
+        text.format(finding=f.finding, meaning=f.meaning, source=f.source) for f in against
+    )
 
 
 def why_all_forbidden(findings: Sequence[SafetyFinding]) -> tuple[str, ...]:
     """Why no option is left: the first two reasons."""
     against = [f for f in findings if f.kind == FORBIDS]
-    return tuple(f"{' and '.join(f.options)}: {f.finding} ({f.source})." for f in against[:2])
+    return tuple(f"{both(f.options)}: {f.finding} ({f.source})." for f in against[:2])
 
 
 def _met(
@@ -87,13 +92,16 @@ def _met(
     words = met_words(facts, rule, study.names)
     if rule.effect != LIMIT or rule.dose is None:
         kind = FORBIDS if rule.effect == FORBID else WARNING
-        return [_finding(kind, rule, rule.options, (words, rule.meaning or _NO_MEANING), titles)]
+        return [
+            _finding(kind, rule, rule.options, (words, rule.meaning or tr(_NO_MEANING)), titles)
+        ]
     left = dose_words(rule.dose, float(dose_factor(facts, rule)[0]))
     names = study.formulary.names
     emptied = tuple(o for o in rule.options if checked.forbidden[0, names.index(o)])
     others = tuple(o for o in rule.options if o not in emptied)
-    nothing = f"{rule.meaning} No dose of the study is {left}."
-    parts = ((FORBIDS, emptied, nothing), (USED_IN_DOSE, others, f"{rule.meaning} Dose {left}."))
+    nothing = f"{rule.meaning} {tr('No dose of the study is {limits}.').format(limits=left)}"
+    limited = f"{rule.meaning} {tr('Dose {limits}.').format(limits=left)}"
+    parts = ((FORBIDS, emptied, nothing), (USED_IN_DOSE, others, limited))
     return [_finding(k, rule, own, (words, meaning), titles) for k, own, meaning in parts if own]
 
 
@@ -106,14 +114,14 @@ def _unknown(
 ) -> list[SafetyFinding]:
     words = unknown_words(facts, rule, study.names)
     blocks = study.safety_packs.on_unknown == BLOCK_UNKNOWN and rule.effect in (FORBID, LIMIT)
-    meaning = rule.meaning or _NO_MEANING
+    meaning = rule.meaning or tr(_NO_MEANING)
     if not blocks:
-        what = (words, f"{meaning} {_WARNS}")
+        what = (words, f"{meaning} {tr(_WARNS)}")
         return [_finding(NOT_CHECKED, rule, rule.options, what, titles)]
     names = study.formulary.names
     forbidden = tuple(o for o in rule.options if checked.forbidden[0, names.index(o)])
     limited = tuple(o for o in rule.options if o not in forbidden)
-    what = (words, f"{meaning} {_BLOCKS}")
+    what = (words, f"{meaning} {tr(_BLOCKS)}")
     parts = ((FORBIDS, forbidden), (USED_IN_DOSE, limited))
     return [_finding(kind, rule, own, what, titles) for kind, own in parts if own]
 
@@ -138,12 +146,14 @@ def _summary(checked: SafetyCheck, titles: tuple[str, ...]) -> SafetyFinding:
             key = (rule.pack, rule.name)
             names[key] = names.get(key, False) or found == UNKNOWN
     unknown = sum(names.values())
-    finding = f"{len(names) - unknown} of {len(names)} safety rules were checked"
-    meaning = (
-        f"{unknown} could not be checked: facts that they need are not recorded, or too old."
-        if unknown
-        else "All facts that they need are recorded."
+    finding = tr("{count} of {all} safety rules were checked").format(
+        count=len(names) - unknown, all=len(names)
     )
+    meaning = tr("All facts that they need are recorded.")
+    if unknown:
+        meaning = tr(
+            "{count} could not be checked: facts that they need are not recorded, or too old."
+        ).format(count=unknown)
     return SafetyFinding(CLEAR, titles, finding, meaning, "", "")
 
 
@@ -151,16 +161,18 @@ def _conflicts(met: Sequence[SafetyRule], titles: dict[str, str]) -> list[Safety
     findings = []
     for first, second in conflicting_rules(met):
         both = tuple(titles[o] for o in first.options if o in second.options)
-        meaning = (
-            "One rule forbids it and another one recommends it. It stays forbidden here."
-            if first.effect == FORBID
-            else "Two rules limit its dose differently. Both limits are kept."
-        )
+        meaning = tr("Two rules limit its dose differently. Both limits are kept.")
+        if first.effect == FORBID:
+            meaning = tr(
+                "One rule forbids it and another one recommends it. It stays forbidden here."
+            )
         findings.append(
             SafetyFinding(
                 kind=WARNING,
                 options=both,
-                finding=f"Rules disagree: {first.name} and {second.name}",
+                finding=tr("Rules disagree: {first} and {second}").format(
+                    first=first.name, second=second.name
+                ),
                 meaning=f"{meaning} {first.meaning} {second.meaning}".strip(),
                 strength="",
                 source=f"{first.source}; {second.source}",
@@ -174,7 +186,7 @@ def _callouts(study: Study, today: datetime.date) -> list[str]:
     """Packs that are old, and packs that nobody reviewed."""
     sentences = []
     for pack in study.safety_packs.packs:
-        label = f"The safety rules “{pack.title}” (version {pack.version} of {pack.date})"
+        names = {"pack": pack.title, "version": pack.version, "date": pack.date}
         if is_expired(pack, today):
             if study.safety_packs.on_expired == REFUSE_EXPIRED:
                 raise UserError(
@@ -182,9 +194,14 @@ def _callouts(study: Study, today: datetime.date) -> list[str]:
                     f'{pack.expires}, and `on_expired` is "refuse": no answer is given. Fit the '
                     "study again with a current pack."
                 )
-            sentences.append(
-                f"{label} were current until {pack.expires}. Labels may have changed since."
+            old = tr(
+                "The safety rules “{pack}” (version {version} of {date}) were current until "
+                "{expires}. Labels may have changed since."
             )
+            sentences.append(old.format(**names, expires=pack.expires))
         if not pack.reviewed_by:
-            sentences.append(f"{label} were reviewed by nobody.")
+            nobody = tr(
+                "The safety rules “{pack}” (version {version} of {date}) were reviewed by nobody."
+            )
+            sentences.append(nobody.format(**names))
     return sentences

@@ -1,6 +1,7 @@
 """The facts of a safety rule in words, for one patient."""
 
 from posology.advice.form.unit_names import plain_unit, unit_words
+from posology.advice.wording.lists import both
 from posology.domain.codes import Names, display_names
 from posology.domain.safety_rules.facts import (
     MET,
@@ -11,6 +12,8 @@ from posology.domain.safety_rules.facts import (
     is_stale,
 )
 from posology.domain.safety_rules.rule import DoseLimit, Fact, SafetyRule
+from posology.language.catalogue import tr
+from posology.language.numbers import number
 
 _MONTH = 30.4375
 """Days."""
@@ -19,7 +22,9 @@ _MONTH = 30.4375
 def met_words(facts: VisibleFacts, rule: SafetyRule, names: Names) -> str:
     """The facts by which a rule applies: `heart failure recorded, eGFR 28 mL/min/1.73 m²`."""
     met = [f for f in (*rule.all_of, *rule.any_of) if fact_status(facts, f)[0] == MET]
-    return ", ".join(dict.fromkeys(_known(facts, fact, names) for fact in met)) or "every patient"
+    return ", ".join(dict.fromkeys(_known(facts, fact, names) for fact in met)) or tr(
+        "every patient"
+    )
 
 
 def unknown_words(facts: VisibleFacts, rule: SafetyRule, names: Names) -> str:
@@ -30,15 +35,15 @@ def unknown_words(facts: VisibleFacts, rule: SafetyRule, names: Names) -> str:
         if fact_status(facts, fact)[0] == UNKNOWN
     ]
     if not unknown and rule.dose is not None and rule.dose.per:
-        unknown = [f"{rule.dose.per_name} not recorded"]
+        unknown = [tr("{fact} not recorded").format(fact=rule.dose.per_name)]
     return ", ".join(dict.fromkeys(unknown))
 
 
 def dose_words(dose: DoseLimit, factor: float) -> str:
     """The doses that a limit leaves: `at most 50 mg/d`."""
-    bounds = (("at least", dose.at_least), ("at most", dose.at_most))
-    words = [f"{word} {bound * factor:.4g}" for word, bound in bounds if bound is not None]
-    return f"{' and '.join(words)} {unit_words(dose.unit)}"
+    bounds = ((tr("at least {bound}"), dose.at_least), (tr("at most {bound}"), dose.at_most))
+    words = [text.format(bound=number(f"{b * factor:.4g}")) for text, b in bounds if b is not None]
+    return f"{both(words)} {unit_words(dose.unit)}"
 
 
 def _name(fact: Fact, names: Names) -> str:
@@ -48,18 +53,21 @@ def _name(fact: Fact, names: Names) -> str:
 def _known(facts: VisibleFacts, fact: Fact, names: Names) -> str:
     name = _name(fact, names)
     if not fact.is_number:
-        return f"{name} {'taken' if fact.codes[0].startswith('DRUG') else 'recorded'}"
+        is_drug = fact.codes[0].startswith("DRUG")
+        return (tr("{fact} taken") if is_drug else tr("{fact} recorded")).format(fact=name)
     value = float(fact_value(facts, fact)[0])
     if fact.is_age:
         return f"{name} {int(value)}"
     unit = fact.unit or display_names(fact.codes, names).partition(", ")[2]
-    return f"{name} {value:.4g} {plain_unit(unit)}".strip()
+    return f"{name} {number(f'{value:.4g}')} {plain_unit(unit)}".strip()
 
 
 def _unknown(facts: VisibleFacts, fact: Fact, names: Names) -> str:
     name = _name(fact, names)
     if not is_stale(facts, fact)[0]:
-        return f"{name} not recorded"
+        return tr("{fact} not recorded").format(fact=name)
     days = float(facts.days_since(fact.codes, fact.is_number)[0])
     months = round(days / _MONTH)
-    return f"{name} is {months} months old" if months > 1 else f"{name} is {days:.0f} days old"
+    if months > 1:
+        return tr("{fact} is {count} months old").format(fact=name, count=months)
+    return tr("{fact} is {count} days old").format(fact=name, count=f"{days:.0f}")

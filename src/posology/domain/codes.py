@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from types import MappingProxyType
 
+from posology.language.catalogue import tr
+
 Names = Sequence[tuple[str, str]]
 """Codes, or prefixes of codes, each with its name in words."""
 
@@ -76,7 +78,7 @@ def display_name(code: str, names: Names) -> str:
 
 def display_names(codes: Sequence[str], names: Names) -> str:
     """Several codes that mean the same to the study: `heart failure or death`."""
-    return " or ".join(dict.fromkeys(display_name(code, names) for code in codes))
+    return f" {tr('or')} ".join(dict.fromkeys(display_name(code, names) for code in codes))
 
 
 def given_name(code: str, names: Names) -> str:

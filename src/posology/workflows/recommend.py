@@ -39,6 +39,7 @@ from posology.report.patient.terminal import render_advice
 from posology.workflows.advice.keys import PLANS
 from posology.workflows.advice.patient_evidence import (
     guideline_answers,
+    not_judged_words,
     patient_evidence,
     stored_evidence,
     usual_dose,
@@ -218,7 +219,7 @@ def gather_inputs(model: Artifact, history: History, reading: PatientReading) ->
         required=reading.required,
         evidence=patient_evidence(model, history),
         dose_evidence=stored_evidence(model).dose,
-        not_judged=stored_evidence(model).not_judged,
+        not_judged=not_judged_words(model),
         usual_dose=usual_dose(model),
     )
 

@@ -9,6 +9,8 @@ from posology.advice.form.field import normalise
 from posology.advice.form.values import Entry, may_have_several
 from posology.domain.codes import words_of_code
 from posology.errors import RecordError
+from posology.language.catalogue import tr
+from posology.language.numbers import number
 
 _ABSENT, _RANGE = "_ABSENT", "_RANGE"
 """Ends of the families of what is stated to be absent, and of ranges of a family's number."""
@@ -51,7 +53,7 @@ def statements_of(entries: Sequence[Entry], key: str = "") -> list[Statement]:
         has_one = field.kind != "event" and field.age_as != "birth" and not may_have_several(field)
         words = f"{key}: {_said(entry)}" if key else words_of_code(entry.code)
         if not key and entry.value is not None:
-            words = f"{words}: {entry.value:.4g}"
+            words = f"{words}: {number(f'{entry.value:.4g}')}"
         only = field.stem if has_one else ""
         found.append(
             Statement(words, entry.code, False, entry.value, entry.time, only, from_records=not key)
@@ -88,7 +90,8 @@ def check_records(statements: Sequence[Statement]) -> tuple[str, ...]:
 
 
 def _sentence(first: Statement, second: Statement) -> str:
-    return f"Contradicting facts: {first.words}; {second.words}. Both are read as recorded."
+    text = tr("Contradicting facts: {first}; {second}. Both are read as recorded.")
+    return text.format(first=first.words, second=second.words)
 
 
 def find_contradictions(statements: Sequence[Statement]) -> Iterator[tuple[Statement, Statement]]:

@@ -11,10 +11,14 @@ from posology.advice.form.values import Entry
 from posology.domain.codes import display_name, without_system
 from posology.domain.recommendation.findings import KnownFact
 from posology.domain.standard_facts import completed_years
+from posology.language.catalogue import deferred, tr
+from posology.language.numbers import number
 
 _BEFORE = datetime.datetime(1, 1, 1)  # noqa: DTZ001 - MEDS times have no zone
 
 
+_OWN = frozenset({deferred("yes"), deferred("no"), deferred("male"), deferred("female")})
+"""Words of choices that are the form's own; all others are the records'."""
 _NO_UNITS = ("score", "copies", "count")
 """What is counted says the name of the fact."""
 
@@ -53,12 +57,12 @@ def _words(entry: Entry, decision: datetime.datetime) -> str:
         return _age_words(entry, decision)
     if entry.value is not None:
         unit = "" if field.unit in _NO_UNITS else plain_unit(field.unit)
-        return f"{entry.value:.4g} {unit}".strip()
+        return f"{number(f'{entry.value:.4g}')} {unit}".strip()
     titles = field.titles or ("",) * len(field.choices)
     for (word, code), title in zip(field.choices, titles, strict=True):
         if code == entry.code:
-            return title or word
-    return "recorded"
+            return title or (tr(word) if word in _OWN else word)
+    return tr("recorded")
 
 
 def _age_words(entry: Entry, decision: datetime.datetime) -> str:
@@ -66,11 +70,13 @@ def _age_words(entry: Entry, decision: datetime.datetime) -> str:
         decade = decade_words(entry.value)
         if entry.years is None or entry.years[0] != entry.years[1]:
             return decade
-        return f"{entry.years[0]:g} years (read as {decade.removesuffix(' years')})"
+        text = tr("{years} years (read as {decade})")
+        end = tr("{years} years").format(years="")
+        return text.format(years=number(f"{entry.years[0]:g}"), decade=decade.removesuffix(end))
     years = entry.age if entry.age is not None else entry.value
     if years is None and entry.time is not None:
         years = float(completed_years(entry.time, decision))
-    return "recorded" if years is None else f"{int(years)} years"
+    return tr("recorded") if years is None else tr("{years} years").format(years=int(years))
 
 
 def age_span(entries: Sequence[Entry], decision: datetime.datetime) -> tuple[float, float] | None:

@@ -4,6 +4,7 @@ import datetime
 import re
 
 from posology.errors import RecordError
+from posology.language.numbers import day
 
 _PARTIAL = re.compile(r"(\d{4})(?:-(\d{2}))?")
 EARLIEST = datetime.datetime(1950, 1, 1)  # noqa: DTZ001 - MEDS times have no zone
@@ -64,4 +65,4 @@ def is_date(text: object) -> bool:
 
 def day_words(moment: datetime.datetime) -> str:
     """A date as in `28-Nov-2026`."""
-    return f"{moment:%d-%b}-{moment.year:04d}"
+    return day(moment)

@@ -17,8 +17,11 @@ from posology.advice.form.standard_facts import add_standard_facts
 from posology.advice.form.timing import align_times
 from posology.advice.form.unit_names import decade_words, plain_unit, unit_words
 from posology.advice.form.values import NOT_KNOWN, Entry, nearest_choice
+from posology.advice.wording.fact_names import beyond_words, fact_name
 from posology.domain.codes import display_name, has_prefix
 from posology.errors import RecordError
+from posology.language.catalogue import tr, tr_count
+from posology.language.numbers import number
 
 _MOST_NAMED = 12
 """Facts named in full where records hold many that a model does not know."""
@@ -107,8 +110,12 @@ def _known_by(events: pa.Table, at: datetime.datetime, source: str) -> tuple[pa.
 def _later_words(count: int, decision: datetime.datetime) -> tuple[str, ...]:
     if not count:
         return ()
-    events, were = ("event lies", "was") if count == 1 else ("events lie", "were")
-    return (f"{count:,} {events} after the decision, {day_words(decision)}, and {were} not read.",)
+    text = tr_count(
+        "{count} event lies after the decision, {day}, and was not read.",
+        "{count} events lie after the decision, {day}, and were not read.",
+        count,
+    )
+    return (text.format(count=number(f"{count:,}"), day=day_words(decision)),)
 
 
 def _read(
@@ -166,7 +173,7 @@ def _lacking(entries: list[Entry], form: Form) -> list[tuple[str, str, str]]:
             continue
         unread = [e for e in entries if e.unknown and has_prefix(e.field.stem, code)]
         is_unread = _why_unread(unread[0]) if unread else ""
-        missing.append((code, name.partition(", ")[0], is_unread or "is not recorded"))
+        missing.append((code, name.partition(", ")[0], is_unread or tr("is not recorded")))
     return missing
 
 
@@ -187,16 +194,19 @@ def _missing_required(missing: list[tuple[str, str, str]], form: Form) -> tuple[
     if not missing:
         return ()
     (code, name, why), *others = missing
-    needed = "The study needs it."
+    needed = tr("The study needs it.")
     if others:
-        needed = f"The study needs it, and also {', '.join(other for _, other, _ in others)}."
+        facts = ", ".join(other for _, other, _ in others)
+        needed = tr("The study needs it, and also {facts}.").format(facts=facts)
     if code in form.may_be_unknown:
-        needed += f" Where nobody can tell it, the form may say “{NOT_KNOWN}”."
-    return f"No answer yet: {name} {why}.", needed
+        text = tr("Where nobody can tell it, the form may say “{word}”.")
+        needed = f"{needed} {text.format(word=tr(NOT_KNOWN))}"
+    return tr("No answer yet: {fact} {why}.").format(fact=name, why=why), needed
 
 
 def _why_unread(entry: Entry) -> str:
-    return entry.why or f"is given as {entry.unknown!r}, which the model does not know"
+    text = tr("is given as {value}, which the model does not know")
+    return entry.why or text.format(value=repr(entry.unknown))
 
 
 def _not_used(entries: list[Entry], form: Form, from_records: bool) -> tuple[str, ...]:
@@ -216,37 +226,38 @@ def _not_used(entries: list[Entry], form: Form, from_records: bool) -> tuple[str
     if from_records and len(shown) > _MOST_NAMED:
         shown = [
             *shown[:_MOST_NAMED],
-            f"And {len(shown) - _MOST_NAMED} more that it does not know.",
+            tr("And {count} more that it does not know.").format(count=len(shown) - _MOST_NAMED),
         ]
     if others:
-        noun = (
-            "event of the records is no fact"
-            if others == 1
-            else "events of the records are no facts"
+        text = tr_count(
+            "{count} other event of the records is no fact of this study.",
+            "{count} other events of the records are no facts of this study.",
+            others,
         )
-        shown.append(f"{others} other {noun} of this study.")
+        shown.append(text.format(count=others))
     return tuple(shown)
 
 
 def _sentence(entry: Entry, form: Form) -> str:
     field = entry.field
     if entry.why and field.kind != "event":
-        mend = entry.mend or f"send it with its unit, such as {unit_words(field.unit)}"
-        return f"Given but not used: {field.name}. It {entry.why}; {mend}."
+        unit = tr("send it with its unit, such as {unit}").format(unit=unit_words(field.unit))
+        return tr("Given but not used: {fact}. It {why}; {mend}.").format(
+            fact=field.name, why=entry.why, mend=entry.mend or unit
+        )
     if field.kind == "event":
         name = display_name(entry.unknown, form.names)
-        return f"Given but not used: {name}. The model does not know it."
+        text = tr("Given but not used: {fact}. The model does not know it.")
+        return text.format(fact=name)
     if field.kind == "yes_no":
-        return (
-            f"Given but not used: {field.name} {entry.unknown}. No patient that the model learned "
-            "from had this value."
-        )
+        return tr(
+            "Given but not used: {fact} {value}. No patient that the model learned from had this "
+            "value."
+        ).format(fact=field.name, value=entry.unknown)
     near = nearest_choice(field, entry.unknown)
-    hint = f" Did you mean {near}?" if near else ""
-    return (
-        f"Given but not used: {field.name} {entry.unknown}. The model does not know this "
-        f"value.{hint}"
-    )
+    text = tr("Given but not used: {fact} {value}. The model does not know this value.")
+    text = text.format(fact=field.name, value=entry.unknown)
+    return f"{text} {tr('Did you mean {value}?').format(value=near)}" if near else text
 
 
 def _beyond(entries: list[Entry]) -> tuple[str, ...]:
@@ -257,21 +268,21 @@ def _beyond(entries: list[Entry]) -> tuple[str, ...]:
         if value is None or not entry.code or seen.contains(value):
             continue
         too_high = seen.high is not None and value > seen.high
-        bound, side = (
-            (seen.high, "above the highest") if too_high else (seen.low, "below the lowest")
-        )
+        bound = seen.high if too_high else seen.low
         if bound is None:
             continue
-        name = entry.field.name
+        name = fact_name(entry.field.name)
         size = _age_or_size(entry, value, entry.years)
         limit = _age_or_size(entry, bound, None)
-        sentences[f"{name[0].upper()}{name[1:]} {size} is {side} the model saw, {limit}."] = None
+        fact = f"{name[0].upper()}{name[1:]} {size}"
+        sentences[beyond_words(too_high).format(fact=fact, bound=limit)] = None
     return tuple(sentences)
 
 
 def _age_or_size(entry: Entry, value: float, years: tuple[float, float] | None) -> str:
     """A number with its unit; a decade of age as years, exact where they are known."""
     if entry.field.age_as != "decades":
-        return f"{value:g} {plain_unit(entry.field.unit)}".strip()
-    is_exact = years is not None and years[0] == years[1]
-    return f"{years[0]:g} years" if years is not None and is_exact else decade_words(value)
+        return f"{number(f'{value:g}')} {plain_unit(entry.field.unit)}".strip()
+    if years is None or years[0] != years[1]:
+        return decade_words(value)
+    return tr("{years} years").format(years=number(f"{years[0]:g}"))

@@ -14,9 +14,10 @@ from posology.advice.form.unit_names import needs_unit, unread_unit, without_uni
 from posology.advice.form.values import Entry, check_limits, decade_of
 from posology.domain.standard_facts import CODE, NUMBER, StandardFact, completed_years
 from posology.errors import RecordError
+from posology.language.catalogue import deferred, tr
 from posology.records.pipeline.units import convert_number, plausible_limits
 
-FROM_BIRTH = "from the date of birth"
+FROM_BIRTH = deferred("from the date of birth")
 _BEFORE = datetime.datetime(1, 1, 1)  # noqa: DTZ001 - MEDS times have no zone
 
 
@@ -73,7 +74,7 @@ def _age(
         )
     check_limits(field, years, place)
     value = decade_of(field, years, years, place) if field.age_as == "decades" else years
-    return Entry(field, code, value, years=(years, years), origin=FROM_BIRTH)
+    return Entry(field, code, value, years=(years, years), origin=tr(FROM_BIRTH))
 
 
 def _is_recent(entry: Entry, spec: StandardFact, decision: datetime.datetime) -> bool:
@@ -84,9 +85,11 @@ def _is_recent(entry: Entry, spec: StandardFact, decision: datetime.datetime) ->
 
 def _too_old(field: Field, sent: Sequence[Entry], spec: StandardFact) -> Entry:
     last = max(sent, key=_time)
-    why = f"is of {day_words(_time(last))}, older than {spec.within_days or 0.0:g} days"
+    why = tr("is of {day}, older than {days} days").format(
+        day=day_words(_time(last)), days=f"{spec.within_days or 0.0:g}"
+    )
     unknown = last.unknown or last.code
-    return Entry(field, "", last.value, unknown=unknown, why=why, mend="give a newer one")
+    return Entry(field, "", last.value, unknown=unknown, why=why, mend=tr("give a newer one"))
 
 
 def _numbers(field: Field, sent: Sequence[Entry], source: str) -> list[Entry]:
@@ -123,4 +126,6 @@ def _time(entry: Entry) -> datetime.datetime:
 def _origin(entry: Entry) -> str:
     """`from LOINC 29463-7 of 03-Mar-2026`."""
     code = " ".join((entry.unknown or entry.code).split("//")[1:3])
-    return f"from {code}" + (f" of {day_words(entry.time)}" if entry.time is not None else "")
+    if entry.time is None:
+        return tr("from {code}").format(code=code)
+    return tr("from {code} of {day}").format(code=code, day=day_words(entry.time))

@@ -8,13 +8,14 @@ from posology.advice.form.field import DATED, STATIC, UNKNOWN, Field
 from posology.advice.form.moments import day_words
 from posology.advice.form.values import BIRTH_YEAR_DAYS, Entry
 from posology.errors import RecordError
+from posology.language.catalogue import deferred, tr
 
 RECENT_DAYS = 31.0
 """A fact without a date is taken as recorded at the decision if, in training, its median age was at
 most this; an older one needs its date. Our choice."""
 
-WITHOUT_DATE = "Used without a date, as the training records have none: "
-NO_DATE = "No date was given for "
+WITHOUT_DATE = deferred("Used without a date, as the training records have none: ")
+NO_DATE = deferred("No date was given for ")
 """How the notes begin that say of which day a fact was taken to be; the fact itself is used."""
 
 
@@ -41,16 +42,17 @@ def align_times(
         aligned.append(replace(entry, time=time))
     notes = []
     if undated:
-        notes.append(
-            f"{NO_DATE}{', '.join(undated)}: taken as recorded at the decision, "
-            f"{day_words(decision)}."
-        )
+        text = tr("No date was given for {facts}: taken as recorded at the decision, {day}.")
+        notes.append(text.format(facts=", ".join(undated), day=day_words(decision)))
     if unneeded:
-        notes.append(f"{WITHOUT_DATE}{', '.join(unneeded)}.")
+        text = tr("Used without a date, as the training records have none: {facts}.")
+        notes.append(text.format(facts=", ".join(unneeded)))
     if unknown:
         notes.append(
-            "This policy was saved without telling which facts had a date in training: a fact "
-            "without a date is read as having none, which may change the answer. Fit it again."
+            tr(
+                "This policy was saved without telling which facts had a date in training: a fact "
+                "without a date is read as having none, which may change the answer. Fit it again."
+            )
         )
     return aligned, tuple(notes)
 

@@ -4,6 +4,8 @@ import re
 from dataclasses import dataclass
 
 from posology.errors import RecordError
+from posology.language.catalogue import tr
+from posology.language.numbers import number
 from posology.records.pipeline.units import convert_number, convertible_units, is_known_unit
 
 _WORDS = {
@@ -33,7 +35,8 @@ def is_decade(code: str, unit: str) -> bool:
 
 def decade_words(decade: float) -> str:
     """`70 to 79 years`, of an age that is known as its decade."""
-    return f"{10 * decade:.0f} to {10 * decade + 9:.0f} years"
+    first, last = f"{10 * decade:.0f}", f"{10 * decade + 9:.0f}"
+    return tr("{first} to {last} years").format(first=first, last=last)
 
 
 def usual_units(unit: str, code: str) -> tuple[str, ...]:
@@ -59,16 +62,17 @@ def needs_unit(unit: str, code: str) -> bool:
 
 def without_unit(value: float) -> str:
     """What is wrong with a number that was sent without a unit."""
-    return f"was sent as {value:g} without a unit"
+    return tr("was sent as {value} without a unit").format(value=number(f"{value:g}"))
 
 
 def unread_unit(unit: str, wanted: str) -> str:
     """What is wrong with the unit of a number. A long one is not repeated: it may be any text."""
     if not _SHORT.fullmatch(unit):
-        return "was sent in a unit posology does not know"
+        return tr("was sent in a unit posology does not know")
     if is_known_unit(unit):
-        return f"was sent in {unit}, which cannot be read as {unit_words(wanted)}"
-    return f"was sent in {unit}, which is not a unit posology knows"
+        text = tr("was sent in {unit}, which cannot be read as {wanted}")
+        return text.format(unit=unit, wanted=unit_words(wanted))
+    return tr("was sent in {unit}, which is not a unit posology knows").format(unit=unit)
 
 
 _N = r"(\d+(?:[.,]\d+)?)"

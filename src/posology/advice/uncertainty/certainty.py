@@ -27,6 +27,7 @@ from posology.advice.uncertainty.facts import fact_codes, read_facts
 from posology.advice.uncertainty.number_pairs import oddest_pair
 from posology.advice.uncertainty.option_sets import option_sets
 from posology.advice.uncertainty.predictions import dose_predictions
+from posology.advice.wording.fact_names import beyond_words
 from posology.domain.codes import display_name, without_system
 from posology.domain.history import History
 from posology.domain.profile import Profile
@@ -34,10 +35,11 @@ from posology.domain.recommendation.findings import Certainty
 from posology.domain.recommendation.option import DoseAdvice
 from posology.domain.recommendation.why import SimilarPatients
 from posology.domain.study import Study
+from posology.language.catalogue import deferred, tr
 
 FAR = 0.05
 """Share of training's range beyond which a number is unlike it, on either side. Our choice."""
-UNLIKE = "is unlike the patients the model learned from."
+UNLIKE = deferred("is unlike the patients the model learned from.")
 """What the sentence ends with that names two numbers which do not go together."""
 
 
@@ -145,7 +147,7 @@ def _alike(
     cell = alike.cell(answers_as_text(own))
     remark = _meaning(alike, patient, own, facts)
     if cell is None:
-        rare = "Fewer than 5 training patients are like this one; smaller counts are not kept."
+        rare = tr("Fewer than 5 training patients are like this one; smaller counts are not kept.")
         return (0, (*remark, rare)), (), ()
     return (cell.patients, remark), _similar(cell, patient.study), _given(cell)
 
@@ -166,7 +168,8 @@ def _meaning(
 ) -> tuple[str, ...]:
     """Which facts patients alike share, as a sentence."""
     shared = shared_facts(patient.at, alike.questions, own, facts)
-    return (f"Patients like this one: {'; '.join(shared)}.",) if shared else ()
+    text = tr("Patients like this one: {facts}.")
+    return (text.format(facts="; ".join(shared)),) if shared else ()
 
 
 def _lacking(distance: Distance, patient: PatientAtHand) -> tuple[str, ...]:
@@ -199,7 +202,10 @@ def _together(
     if any(_is_beyond(facts, row, number) for row, number in both):
         return ()  # the one that is beyond is named by itself
     first, second = (fact_in_words(patient.profile, row, number) for row, number in both)
-    return (f"{first[:1].upper()}{first[1:]} with {second} {UNLIKE}",)
+    pair = tr("{first} with {second}").format(
+        first=f"{first[:1].upper()}{first[1:]}", second=second
+    )
+    return (f"{pair} {tr(UNLIKE)}",)
 
 
 def _is_beyond(facts: TrainingFacts, row: int, number: float) -> bool:
@@ -225,7 +231,8 @@ def _outside(
     words = [w for w in unusual_in_words(patient.at, codes, facts) if w.lower() not in named]
     if not words:
         return together
-    return (*together, f"Rare in training, alone or together: {'; '.join(words)}.")
+    text = tr("Rare in training, alone or together: {facts}.")
+    return (*together, text.format(facts="; ".join(words)))
 
 
 def is_far_beyond(patient: PatientAtHand, facts: TrainingFacts) -> bool:
@@ -257,8 +264,9 @@ def _beyond(patient: PatientAtHand, facts: TrainingFacts) -> tuple[str, ...]:
         low, high = facts.low[row], facts.high[row]
         if low is None or high is None or not np.isfinite(number) or low <= number <= high:
             continue
-        side, bound = ("above the highest", high) if number > high else ("below the lowest", low)
+        bound = high if number > high else low
         name, size = name_and_size(patient.profile, row, number, digits=6)
         seen = name_and_size(patient.profile, row, bound, digits=6)[1]
-        sentences.append(f"{name[:1].upper()}{name[1:]} {size} is {side} the model saw, {seen}.")
+        fact = f"{name[:1].upper()}{name[1:]} {size}"
+        sentences.append(beyond_words(number > high).format(fact=fact, bound=seen))
     return tuple(sentences)

@@ -8,10 +8,14 @@ from posology.advice.form.training_facts import TrainingFacts
 from posology.advice.form.unit_names import decade_words, is_decade
 from posology.advice.uncertainty.alike import Question
 from posology.advice.uncertainty.facts import read_facts
+from posology.advice.wording.fact_names import fact_name
+from posology.advice.wording.lists import both, either_of
 from posology.domain.codes import display_name
 from posology.domain.history import History, StepIndex, code_finder, has_code
 from posology.domain.profile import Profile
 from posology.domain.study import Study
+from posology.language.catalogue import deferred, tr
+from posology.language.numbers import number as written
 
 At = tuple[Study, Profile, History, StepIndex]
 """A patient at hand: the study, the encoding, the history, the last step."""
@@ -28,10 +32,11 @@ def name_and_size(profile: Profile, row: int, number: float, digits: int = 4) ->
     """`weight` and `76 kg`; decades of age as years; a unit such as `{score}` is none."""
     name, _, unit = profile.name(row).partition(", ")
     if is_decade(profile.codes[row], unit or profile.unit(row)):
-        return "age", decade_words(number)
+        return fact_name("age"), decade_words(number)
     if not unit or unit[0].isdigit():  # a range of scores, such as `0 to 10`
         unit = profile.unit(row) or ""
-    return name, f"{number:.{digits}g} {'' if unit.startswith('{') else unit}".strip()
+    shown = "" if unit.startswith("{") else unit
+    return fact_name(name), f"{written(f'{number:.{digits}g}')} {shown}".strip()
 
 
 def unusual_in_words(at: At, codes: tuple[str, ...], facts: TrainingFacts | None) -> list[str]:
@@ -40,15 +45,16 @@ def unusual_in_words(at: At, codes: tuple[str, ...], facts: TrainingFacts | None
     rows = np.array(sorted(profile.codes.index(code) for code in codes), dtype=np.int64)
     table = read_facts(history, decision, rows)
     words: dict[str, None] = {}
+    not_recorded = tr("{fact} is not recorded")
     for i, row in enumerate(rows.tolist()):
         family = profile.codes[row].rpartition("//")[0]
         recorded = _recorded(at, family)
         if table.recorded[0, i]:
             words[fact_in_words(profile, row, float(table.number[0, i]))] = None
         elif not family or not _is_choice(family, facts):
-            words[f"{profile.name(row)} is not recorded"] = None
+            words[not_recorded.format(fact=profile.name(row))] = None
         elif not recorded:
-            words[f"{_short(family, study)} is not recorded"] = None
+            words[not_recorded.format(fact=_short(family, study))] = None
         else:
             words[profile.name(recorded[0])] = None
     return list(words)
@@ -83,17 +89,18 @@ def _limits_in_words(at: At, row: int, answers: list[tuple[float, bool]]) -> str
     low = max((limit for limit, is_yes in answers if is_yes), default=None)
     high = min((limit for limit, is_yes in answers if not is_yes), default=None)
     name = _limit(profile, row, answers[0][0])[0]
-    sides = (("at least", low), ("below", high))
-    parts = [f"{side} {_limit(profile, row, x)[1]}" for side, x in sides if x is not None]
+    sides = ((tr("at least {bound}"), low), (tr("below {bound}"), high))
+    parts = [text.format(bound=_limit(profile, row, x)[1]) for text, x in sides if x is not None]
     is_known = low is not None or has_code(history, decision, frozenset({row}))[0]
-    return f"{name} {' and '.join(parts)}{'' if is_known else ', or not recorded'}"
+    text = tr("{fact} {limits}") if is_known else tr("{fact} {limits}, or not recorded")
+    return text.format(fact=name, limits=both(parts))
 
 
 def _limit(profile: Profile, row: int, limit: float) -> tuple[str, str]:
     """Name and size of a limit; of decades the year with which one begins."""
     unit = profile.name(row).partition(", ")[2] or profile.unit(row)
     if is_decade(profile.codes[row], unit):
-        return "age", f"{10 * math.ceil(limit)} years"
+        return fact_name("age"), tr("{years} years").format(years=10 * math.ceil(limit))
     return name_and_size(profile, row, limit)
 
 
@@ -104,16 +111,19 @@ def _choice_in_words(at: At, key: str, answers: list[tuple[int, bool]]) -> str:
     name = _short(key, study)
     if key == profile.codes[first] or name == profile.name(first):  # there or not, of no choice
         name = profile.name(first).partition(", ")[0]
-        return f"{name} on record" if is_first else f"no {name} on record"
+        return (tr("{fact} on record") if is_first else tr("no {fact} on record")).format(fact=name)
     present = [profile.name(row) for row, is_yes in answers if is_yes]
     if present:
-        return " and ".join(present)
+        return both(present)
     values = [profile.name(row).removeprefix(f"{name}: ") for row, _ in answers]
     if {value.lower() for value in values} <= {"yes", "no"}:
-        other = "no" if values[0].lower() == "yes" else "yes"
-        return f"{name}: {other}" if _recorded(at, key) else f"{name} {other} or not recorded"
-    neither = f"not {' or '.join(values)}"
-    return f"{name} {neither}" if _recorded(at, key) else f"{name} not recorded, or {neither}"
+        other = deferred("no") if values[0].lower() == "yes" else deferred("yes")
+        text = tr("{fact}: {value}") if _recorded(at, key) else tr("{fact} {value} or not recorded")
+        return text.format(fact=name, value=tr(other))
+    text = tr("{fact} not recorded, or not {values}")
+    if _recorded(at, key):
+        text = tr("{fact} not {values}")
+    return text.format(fact=name, values=either_of(values))
 
 
 def _recorded(at: At, family: str) -> list[int]:

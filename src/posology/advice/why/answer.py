@@ -22,8 +22,9 @@ from posology.domain.recommendation.recommendation import (
     Recommendation,
 )
 from posology.domain.recommendation.why import Why
+from posology.language.catalogue import deferred, tr
 
-NOTHING_ASSUMED = "Nothing: the model also learned from patients without it."
+NOTHING_ASSUMED = deferred("Nothing: the model also learned from patients without it.")
 SHOWN_BETTER = (BETTER_FOR_PATIENT, BETTER_THAN_REFERENCE)
 """States in which something is shown better for this patient, and so has reasons."""
 
@@ -81,7 +82,7 @@ def _with_help(
     facts = [
         replace(by_fact[_short(found.fact)], would_help=found.sentence)
         if _short(found.fact) in by_fact
-        else MissingFact(found.fact, NOTHING_ASSUMED, found.sentence)
+        else MissingFact(found.fact, tr(NOTHING_ASSUMED), found.sentence)
         for found in helps
         if _short(found.fact) in by_fact or found.change > 0
     ]

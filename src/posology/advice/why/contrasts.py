@@ -5,8 +5,11 @@ import numpy as np
 from posology.advice.why.table import FactEffects, WhatIfTable
 from posology.advice.why.values import OptionValues
 from posology.advice.why.words import as_sentence, describe_size, describe_value, is_nothing
+from posology.advice.wording.lists import both
 from posology.domain.profile import Profile
 from posology.domain.recommendation.why import Contrast, ContrastReason, DoseReason
+from posology.language.catalogue import tr_count
+from posology.language.numbers import number
 
 MAX_REASONS = 6
 """More are rarely read; our choice."""
@@ -41,9 +44,9 @@ def contrast_options(
         alone = [float((table.recorded - e.without)[[first, other]] @ [1, -1]) for e in members]
         fact, code = _named(members, alone, profile)
         side = titles[0] if contribution > 0 else titles[1]
-        verb, it = ("speaks", "it") if len(members) == 1 else ("speak", "them")
-        rest = _lead_without(lead - contribution, titles, unit, it)
-        sentence = f"{as_sentence(fact)} {verb} for {side}. {rest}"
+        text = tr_count("{fact} speaks for {option}.", "{fact} speak for {option}.", len(members))
+        rest = _lead_without(lead - contribution, titles, unit, len(members))
+        sentence = f"{text.format(fact=as_sentence(fact), option=side)} {rest}"
         reasons.append(ContrastReason(fact, code, contribution, sentence))
     reasons.sort(key=lambda reason: -abs(reason.contribution))
     return Contrast(*titles, lead, tuple(reasons[:MAX_REASONS]))
@@ -64,15 +67,24 @@ def _named(members: Members, alone: list[float], profile: Profile) -> tuple[str,
     order = sorted(range(len(members)), key=lambda k: -abs(alone[k]))
     chosen = [members[k] for k in order]
     names = [describe_value(e.fact, e.row, e.number, profile) for e in chosen]
-    return " and ".join(names), profile.codes[chosen[0].row]
+    return both(names), profile.codes[chosen[0].row]
 
 
-def _lead_without(lead: float, titles: tuple[str, str], unit: str, it: str) -> str:
+def _lead_without(lead: float, titles: tuple[str, str], unit: str, facts: int) -> str:
     if is_nothing(lead, unit):
-        return f"Without {it} there would be no lead."
+        return tr_count(
+            "Without it there would be no lead.", "Without them there would be no lead.", facts
+        )
+    text = tr_count(
+        "Without it {option} would lead by {size}.",
+        "Without them {option} would lead by {size}.",
+        facts,
+    )
     if lead > 0:
-        return f"Without {it} the lead would be {describe_size(lead, unit)}."
-    return f"Without {it} {titles[1]} would lead by {describe_size(lead, unit)}."
+        text = tr_count(
+            "Without it the lead would be {size}.", "Without them the lead would be {size}.", facts
+        )
+    return text.format(option=titles[1], size=describe_size(lead, unit))
 
 
 def explain_dose(table: WhatIfTable, profile: Profile, unit: str) -> tuple[DoseReason, ...]:
@@ -94,12 +106,20 @@ def _dose_reason(
     """shown: the dose with the facts, and its unit."""
     dose, unit = shown
     fact, code = _named(members, [dose - float(e.without[0]) for e in members], profile)
-    change = "raise" if dose > without else "lower"
-    verb, it = (f"{change}s", "it") if len(members) == 1 else (change, "them")
+    text = tr_count(
+        "{fact} lowers the dose. Without it the dose would be {dose} {unit}.",
+        "{fact} lower the dose. Without them the dose would be {dose} {unit}.",
+        len(members),
+    )
+    if dose > without:
+        text = tr_count(
+            "{fact} raises the dose. Without it the dose would be {dose} {unit}.",
+            "{fact} raise the dose. Without them the dose would be {dose} {unit}.",
+            len(members),
+        )
     return DoseReason(
         fact=fact,
         code=code,
         contribution=dose - without,
-        sentence=f"{as_sentence(fact)} {verb} the dose. Without {it} the dose would be "
-        f"{without:.1f} {unit}.",
+        sentence=text.format(fact=as_sentence(fact), dose=number(f"{without:.1f}"), unit=unit),
     )

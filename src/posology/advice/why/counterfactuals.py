@@ -17,6 +17,7 @@ from posology.advice.why.words import (
 )
 from posology.domain.profile import Profile
 from posology.domain.recommendation.why import Counterfactual
+from posology.language.catalogue import tr
 
 MAX_SHOWN = 3
 PAIRED_FACTS = 4
@@ -143,7 +144,9 @@ def _one_fact(
     name, title = names[int(option)]
     condition = _condition(effects, value, int(option), profile)
     row = effects.row if effects.is_known else value.row
-    return Counterfactual(f"{condition}, {title} would come first.", (profile.codes[row],), name)
+    sentence = tr("{condition}, {option} would come first.")
+    sentence = sentence.format(condition=condition, option=title)
+    return Counterfactual(sentence, (profile.codes[row],), name)
 
 
 def _condition(effects: FactEffects, value: FactValue, option: int, profile: Profile) -> str:
@@ -160,18 +163,22 @@ def _condition(effects: FactEffects, value: FactValue, option: int, profile: Pro
     ]
     name, is_more = name_of_number(fact, profile), number > effects.number
     if not all(beyond):
-        about = "" if fact.age_as == "decades" else "about "
-        return f"If {name} were {about}{describe_number(fact, number)}"
-    limit = describe_limit(fact, number, is_more)
-    return f"If {name} were {limit} or {'more' if is_more else 'less'}"
+        text = tr("If {fact} were about {value}")
+        if fact.age_as == "decades":
+            text = tr("If {fact} were {value}")
+        return text.format(fact=name, value=describe_number(fact, number))
+    text = tr("If {fact} were {value} or more") if is_more else tr("If {fact} were {value} or less")
+    return text.format(fact=name, value=describe_limit(fact, number, is_more))
 
 
 def _other_finding(effects: FactEffects, value: FactValue, profile: Profile) -> str:
     fact = effects.fact
     if fact.kind == PRESENCE:
-        return f"{'Without' if effects.is_known else 'With'} {fact.name}"
+        text = tr("Without {fact}") if effects.is_known else tr("With {fact}")
+        return text.format(fact=fact.name)
     own = describe_value(fact, effects.row, effects.number, profile)
-    return f"With {describe_value(fact, value.row, value.number, profile)} instead of {own}"
+    other = describe_value(fact, value.row, value.number, profile)
+    return tr("With {other} instead of {own}").format(other=other, own=own)
 
 
 def _from_pairs(
@@ -228,5 +235,7 @@ def _two_facts(
         profile.codes[effects.row if effects.is_known else value.row] for effects, value in values
     )
     name, title = names[option]
-    sentence = f"With {parts[0]} and {parts[1]} together, {title} would come first."
+    sentence = tr("With {first} and {second} together, {option} would come first.").format(
+        first=parts[0], second=parts[1], option=title
+    )
     return Counterfactual(as_sentence(sentence), codes, name)

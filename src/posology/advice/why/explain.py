@@ -15,6 +15,7 @@ from posology.advice.why.table import Situation, WhatIfTable, make_table
 from posology.advice.why.values import OptionValues, policy_values
 from posology.advice.why.what_if import Outputs, Permitted, Predict
 from posology.advice.why.words import describe_day
+from posology.advice.wording.fact_names import fact_name
 from posology.domain.history import History, StepIndex
 from posology.domain.policy import AttentivePolicy, Policy, allow_all_treatments
 from posology.domain.profile import Profile
@@ -136,7 +137,7 @@ def attention_by_step(policy: Policy, history: History) -> tuple[tuple[str, floa
 def _step_name(profile: Profile, history: History, step: int) -> str:
     first, last = history.event_offsets[step : step + 2]
     codes = {profile.codes[row] for row in history.code[first:last]}
-    return "birth" if codes == {BIRTH} else describe_day(float(history.time[step]))
+    return fact_name("birth") if codes == {BIRTH} else describe_day(float(history.time[step]))
 
 
 def _situation(

@@ -7,8 +7,10 @@ import numpy as np
 from posology.advice.why.counterfactuals import first_option
 from posology.advice.why.facts import PRESENCE
 from posology.advice.why.table import FactEffects, WhatIfTable
+from posology.advice.wording.lists import either_of
+from posology.language.catalogue import deferred, tr
 
-NO_CHANGE = "Whatever its value,"
+NO_CHANGE = deferred("Whatever its value,")
 """What the sentence of a fact begins with that would change nothing."""
 
 
@@ -42,12 +44,12 @@ def help_to_choose(table: WhatIfTable, titles: tuple[str, ...]) -> tuple[Missing
 
 def _choice_sentence(change: float, others: np.ndarray, titles: tuple[str, ...]) -> str:
     if round(100 * change) == 0:
-        return f"{NO_CHANGE} the first option would most likely stay the same."
-    which = " or ".join(titles[option] for option in dict.fromkeys(others.tolist()))
-    return (
-        f"If it were known, {which} would come first for {100 * change:.0f} of 100 patients with "
-        "values like those of earlier ones."
-    )
+        return tr("Whatever its value, the first option would most likely stay the same.")
+    which = either_of([titles[option] for option in dict.fromkeys(others.tolist())])
+    return tr(
+        "If it were known, {options} would come first for {count} of 100 patients with values like "
+        "those of earlier ones."
+    ).format(options=which, count=f"{100 * change:.0f}")
 
 
 def help_to_dose(table: WhatIfTable, unit: str) -> tuple[MissingHelp, ...]:
@@ -58,12 +60,16 @@ def help_to_dose(table: WhatIfTable, unit: str) -> tuple[MissingHelp, ...]:
         share = np.array([v.share for v in effects.values])
         change = float(np.abs(doses - dose) @ share / share.sum())
         low, high = float(doses.min()), float(doses.max())
-        sentence = f"If it were known, the dose would be from {low:.0f} to {high:.0f} {unit}."
+        sentence = tr("If it were known, the dose would be from {low} to {high} {unit}.").format(
+            low=f"{low:.0f}", high=f"{high:.0f}", unit=unit
+        )
         moves = not low - 0.5 <= dose <= high + 0.5
         if moves:
-            sentence += " Every value would move it: that it is not recorded counts too."
+            moved = tr("Every value would move it: that it is not recorded counts too.")
+            sentence = f"{sentence} {moved}"
         elif round(low) == round(high):
-            change, sentence = 0.0, f"{NO_CHANGE} the dose would stay nearly the same."
+            change = 0.0
+            sentence = tr("Whatever its value, the dose would stay nearly the same.")
         found.append(_help(effects, change, sentence))
     return tuple(sorted(found, key=lambda item: -item.change))
 

@@ -15,9 +15,11 @@ from posology.advice.why.words import (
     describe_value,
     name_of_number,
 )
+from posology.advice.wording.lists import both
 from posology.domain.history import History, StepIndex
 from posology.domain.profile import Profile
 from posology.domain.recommendation.why import SurrogateRule
+from posology.language.catalogue import tr
 
 DEPTH = 3
 SMALLEST_LEAF = 0.02
@@ -196,9 +198,15 @@ def _rules(
     def visit(n: int, conditions: tuple[str, ...]) -> None:
         node = tree.nodes[n]
         if node.fact == LEAF:
-            where = f"if {' and '.join(conditions)}" if conditions else "for every patient"
-            share = f"{100 * node.share:.0f} of 100 such patients"
-            found.append((n, as_sentence(f"{where}: {titles[node.option]} ({share}).")))
+            text = tr("for every patient: {option} ({count} of 100 such patients).")
+            if conditions:
+                text = tr("if {conditions}: {option} ({count} of 100 such patients).")
+            rule = text.format(
+                conditions=both(conditions),
+                option=titles[node.option],
+                count=f"{100 * node.share:.0f}",
+            )
+            found.append((n, as_sentence(rule)))
             return
         yes, no = _answers(node, facts[node.fact], profile)
         visit(node.yes, (*conditions, yes))
@@ -213,12 +221,15 @@ def _answers(node: Node, fact: Fact, profile: Profile) -> tuple[str, str]:
     if node.row < 0:
         name = name_of_number(fact, profile)
         if fact.age_as == "decades":  # at most a half is at most the decade below it
-            years = f"{10 * (math.floor(node.threshold) + 1)} years"
-            return f"{name} is below {years}", f"{name} is {years} or more"
-        words = describe_number(fact, node.threshold)
-        return f"{name} is at most {words}", f"{name} is above {words}"
+            years = tr("{years} years").format(years=10 * (math.floor(node.threshold) + 1))
+            pair = tr("{fact} is below {value}"), tr("{fact} is {value} or more")
+        else:
+            years = describe_number(fact, node.threshold)
+            pair = tr("{fact} is at most {value}"), tr("{fact} is above {value}")
+        yes, no = (text.format(fact=name, value=years) for text in pair)
+        return yes, no
     name = describe_value(fact, node.row, None, profile) if fact.kind == CHOICE else fact.name
-    return name, f"not {name}"
+    return name, tr("not {fact}").format(fact=name)
 
 
 FirstOptions = Callable[[History, StepIndex], Int64[np.ndarray, " decision"]]

@@ -7,9 +7,12 @@ from itertools import product
 import numpy as np
 from jaxtyping import Float64
 
+from posology.advice.amounts import span as interval
 from posology.advice.why.explain import predict_single_dose
 from posology.advice.why.facts import Fact, FactValue
 from posology.advice.why.what_if import WhatIf, predict_what_ifs
+from posology.advice.wording.lists import listed
+from posology.advice.wording.titles import small_first
 from posology.domain.codes import display_name
 from posology.domain.history import History
 from posology.domain.policy import Policy
@@ -17,6 +20,8 @@ from posology.domain.recommendation.findings import MissingFact
 from posology.domain.recommendation.option import DoseAdvice
 from posology.domain.recommendation.recommendation import ABSTAINED, Recommendation
 from posology.domain.study import Study
+from posology.language.catalogue import tr
+from posology.language.numbers import number
 
 _MOST_TOGETHER = 4
 """Unknown facts that are varied together: 16 corners. Our choice."""
@@ -59,7 +64,7 @@ def with_unknown(
     policy, history = patient
     rows = [policy.profile.rows((code,)) for code in codes]
     found = [next((f for f in facts if set(f.rows) & own), None) for own in rows]
-    sentences = [f"{_upper(name)} is not known." for name in names]
+    sentences = [tr("{fact} is not known.").format(fact=_upper(name)) for name in names]
     spans: dict[str, str] = {}
     if advice.dose is not None:
         dosed = DosedWithout(policy, history, advice.dose)
@@ -70,10 +75,12 @@ def with_unknown(
         if 1 < len(known) <= _MOST_TOGETHER:
             sentences.append(_together(dosed, known))
     head = advice.headline
-    head = head[:1].lower() + head[1:] if head.startswith(("This ", "No ")) else head
+    head = small_first(head) if head.startswith(("This ", "No ")) else head
     return replace(
         advice,
-        headline=f"{_upper(_and(names))} not known: {head}",
+        headline=tr("{facts} not known: {headline}").format(
+            facts=_upper(listed(names)), headline=head
+        ),
         callouts=(*sentences, *advice.callouts),
         missing=tuple(
             _needed(fact, spans) if fact.fact in names else fact for fact in advice.missing
@@ -84,7 +91,8 @@ def with_unknown(
 def _needed(fact: MissingFact, spans: Mapping[str, str]) -> MissingFact:
     """A missing fact as needed, with the same range of doses as the sentence that comes first."""
     span = spans.get(fact.fact)
-    help_ = f"If it were known, the dose would most likely be {span}." if span else fact.would_help
+    known = tr("If it were known, the dose would most likely be {span}.")
+    help_ = known.format(span=span) if span else fact.would_help
     return replace(fact, is_required=True, would_help=help_)
 
 
@@ -92,25 +100,30 @@ def _effect(dosed: DosedWithout, fact: Fact | None) -> tuple[str, str]:
     """Which value the dose stands for and what it would be over others; and that range alone."""
     unit = dosed.dose.unit
     if fact is None or not fact.values:
-        again = "fit it again to see it."
-        return f"This model was saved without what that does to the dose: {again}", ""
+        text = tr(
+            "This model was saved without what that does to the dose: fit it again to see it."
+        )
+        return text, ""
     values = _usual_values(fact)
     doses = dosed.doses([(), *(((fact, value),) for value in values)])
     now, doses = float(doses[0]), doses[1:]
     if not np.isfinite(doses).all():
-        return "What that does to the dose cannot be worked out.", ""
+        return tr("What that does to the dose cannot be worked out."), ""
     numbers = np.array([np.nan if v.number is None else v.number for v in values])
     low, high = float(doses.min()), float(doses.max())
-    span = f"{low:.0f} to {high:.0f} {unit}"
+    span = _span(low, high, unit)
     if np.isnan(numbers).any():
-        return f"With the values that training patients had, the dose would be {span}.", span
+        text = tr("With the values that training patients had, the dose would be {span}.")
+        return text.format(span=span), span
     first = _number(fact, float(numbers.min())).partition(" ")[0]
     last = _number(fact, float(numbers.max()), 9)
-    return (
-        f"{_stands_for(fact, numbers, doses, now)}With {first} to {last}, as nine in ten training "
-        f"patients had, it would be {span}.",
-        span,
-    )
+    others = tr("With {first} to {last}, as nine in ten training patients had, it would be {span}.")
+    others = others.format(first=first, last=last, span=span)
+    return f"{_stands_for(fact, numbers, doses, now)}{others}", span
+
+
+def _span(low: float, high: float, unit: str) -> str:
+    return f"{interval(f'{low:.0f}', f'{high:.0f}')} {unit}"
 
 
 def _stands_for(fact: Fact, numbers: np.ndarray, doses: np.ndarray, now: float) -> str:
@@ -123,7 +136,8 @@ def _stands_for(fact: Fact, numbers: np.ndarray, doses: np.ndarray, now: float) 
     step = away[at + 1] - away[at]
     part = 0.0 if step == 0 else -away[at] / step
     value = numbers[at] + part * (numbers[at + 1] - numbers[at])
-    return f"The dose is that for about {_number(fact, value, 5)}. "
+    text = tr("The dose is that for about {value}.")
+    return f"{text.format(value=_number(fact, value, 5))} "
 
 
 def _together(dosed: DosedWithout, facts: Sequence[Fact]) -> str:
@@ -132,7 +146,8 @@ def _together(dosed: DosedWithout, facts: Sequence[Fact]) -> str:
     cases = [tuple(zip(facts, corner, strict=True)) for corner in product(*ends)]
     doses = dosed.doses(cases)
     low, high = float(doses.min()), float(doses.max())
-    return f"Together they could make it {low:.0f} to {high:.0f} {dosed.dose.unit}."
+    text = tr("Together they could make it {span}.")
+    return text.format(span=_span(low, high, dosed.dose.unit))
 
 
 def _usual_values(fact: Fact) -> list[FactValue]:
@@ -151,12 +166,9 @@ def _usual_values(fact: Fact) -> list[FactValue]:
 def _number(fact: Fact, value: float, year: int = 0) -> str:
     """The number with its unit; `year`: the one of a decade that stands for it, 0 to 9."""
     if fact.age_as == "decades":
-        return f"{10 * value + year:.0f} years"
-    return f"{value:.0f} {fact.unit}".strip() if value >= 20 else f"{value:.2g} {fact.unit}".strip()
-
-
-def _and(names: Sequence[str]) -> str:
-    return " and ".join(part for part in (", ".join(names[:-1]), *names[-1:]) if part)
+        return tr("{years} years").format(years=f"{10 * value + year:.0f}")
+    size = number(f"{value:.0f}" if value >= 20 else f"{value:.2g}")
+    return f"{size} {fact.unit}".strip()
 
 
 def _upper(text: str) -> str:

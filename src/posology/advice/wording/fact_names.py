@@ -7,6 +7,13 @@ _OWN = frozenset(
 )
 
 
+def beyond_words(is_above: bool) -> str:
+    """The sentence on a fact beyond all that training patients had."""
+    if is_above:
+        return tr("{fact} is above the highest the model saw, {bound}.")
+    return tr("{fact} is below the lowest the model saw, {bound}.")
+
+
 def fact_name(name: str) -> str:
     """The name in the language of the answer, if posology gave it."""
     return tr(name) if name in _OWN else name

@@ -8,6 +8,8 @@ from jaxtyping import Bool, Float64, Int8
 
 from posology.domain.codes import Names, display_names
 from posology.domain.safety_rules.rule import Fact
+from posology.language.catalogue import tr
+from posology.language.numbers import number
 
 CLEAR, MET, UNKNOWN = 0, 1, 2
 """Whether a condition or rule does not hold, holds, or cannot be judged."""
@@ -56,13 +58,15 @@ def fact_value(facts: VisibleFacts, fact: Fact) -> Float64[np.ndarray, " decisio
 
 def describe_fact(fact: Fact, names: Names) -> str:
     """The condition in words: `creatinine at most 130 in the last 90 days`."""
-    name = "age" if fact.is_age else fact.name or display_names(fact.codes, names)
+    name = tr("age") if fact.is_age else fact.name or display_names(fact.codes, names)
     sides = (
-        *(("at least", fact.at_least), ("above", fact.above)),
-        *(("at most", fact.at_most), ("below", fact.below)),
+        *((tr("at least {bound}"), fact.at_least), (tr("above {bound}"), fact.above)),
+        *((tr("at most {bound}"), fact.at_most), (tr("below {bound}"), fact.below)),
     )
-    bounds = " and ".join(f"{word} {bound:g}" for word, bound in sides if bound is not None)
-    window = "" if fact.within_days is None else f"in the last {fact.within_days:g} days"
+    limits = [text.format(bound=number(f"{b:g}")) for text, b in sides if b is not None]
+    bounds, window = f" {tr('and')} ".join(limits), ""
+    if fact.within_days is not None:
+        window = tr("in the last {days} days").format(days=f"{fact.within_days:g}")
     return " ".join(part for part in (name, bounds, fact.unit if bounds else "", window) if part)
 
 

@@ -10,6 +10,8 @@ from jaxtyping import Float64
 from posology.advice.comparisons import PatientEvidence
 from posology.advice.dose_support import round_dose
 from posology.advice.why.values import Covariates
+from posology.advice.wording.fact_names import fact_name
+from posology.advice.wording.lists import either, listed
 from posology.artifact import Artifact
 from posology.causal.patient.model import PatientModel, patient_outcomes
 from posology.domain.codes import Names, display_name
@@ -19,6 +21,8 @@ from posology.domain.policy import AllowedMask
 from posology.domain.recommendation.evidence import DoseEvidence, StudyEvidence
 from posology.domain.serialization import deserialize
 from posology.domain.study import Rule
+from posology.language.catalogue import tr, tr_count
+from posology.language.numbers import number
 from posology.learners.features.tabular import FeatureSpec, extract_features
 from posology.workflows.advice.image_scores import add_image_scores
 from posology.workflows.advice.keys import (
@@ -110,6 +114,17 @@ def usual_dose(model: Artifact) -> float | None:
     return next((rule.dose for rule in model.study.rules if rule.kind == "fixed"), None)
 
 
+def not_judged_words(model: Artifact) -> str:
+    """Why there is no evidence, as a sentence; what went wrong stays as it was kept, in English."""
+    kept = stored_evidence(model).not_judged
+    undone = "The effect study could not be done: "
+    if kept.startswith(undone):
+        text = tr("The effect study could not be done: {reason}")
+        return text.format(reason=kept.removeprefix(undone))
+    is_choice = kept == "The effect study was left out by choice."
+    return tr("The effect study was left out by choice.") if is_choice else kept
+
+
 def _choice(
     model: Artifact, rule: Rule, patient: tuple[History, tuple[str, ...]], allowed: AllowedMask
 ) -> str:
@@ -121,19 +136,22 @@ def _choice(
     if rule.kind == "fixed" and rule.dose is not None:
         dose = rule.dose
     elif rule.name not in formulas:
-        return "not kept with this model: it was saved by an older posology, fit the study again"
+        return tr(
+            "not kept with this model: it was saved by an older posology, fit the study again"
+        )
     else:
         decision = history.step_offsets[1:2] - 1
         at = history, decision, profile.codes
         dose, taken = evaluate_for_patient(formulas[rule.name], *at, beside)
         assumed = _assumed(taken, study.names)
     if not np.isfinite(dose):
-        return "not known: a fact that it needs is not recorded"
+        return tr("not known: a fact that it needs is not recorded")
     unit = study.outcome.unit if study.dose is None else study.dose.unit
     rounded = dose if study.dose is None else round_dose(dose, study.dose)
     if study.dose is not None and 2 * abs(rounded - dose) > study.dose.step + 1e-9:
-        return f"{dose:.2g} {unit}, which this study cannot give{assumed}"
-    return f"{rounded:g} {unit}{assumed}"
+        text = tr("{dose} {unit}, which this study cannot give")
+        return f"{text.format(dose=number(f'{dose:.2g}'), unit=unit)}{assumed}"
+    return f"{number(f'{rounded:g}')} {unit}{assumed}"
 
 
 def _assumed(taken: tuple[tuple[Term, float], ...], names: Names) -> str:
@@ -152,19 +170,21 @@ def _assumed(taken: tuple[tuple[Term, float], ...], names: Names) -> str:
         else:
             groups.setdefault(term.codes[0].rpartition("//")[0], []).append(term)
     others = [
-        f"no {terms[0].name}" if len(terms) == 1 else _other_than(fact, terms, names)
+        tr("no {fact}").format(fact=terms[0].name)
+        if len(terms) == 1
+        else _other_than(fact, terms, names)
         for fact, terms in groups.items()
     ]
     words = [*numbers, *others]
-    verb = "is" if len(words) == 1 else "are"
-    parts = [f"it assumes {_and(words)}, which {verb} not recorded"] if words else []
+    text = tr_count(
+        "it assumes {facts}, which is not recorded",
+        "it assumes {facts}, which are not recorded",
+        len(words),
+    )
+    parts = [text.format(facts=listed(words))] if words else []
     if own:
-        parts.append(f"it allows for {_and(own)}")
+        parts.append(tr("it allows for {facts}").format(facts=listed(own)))
     return f" ({'; '.join(parts)})" if parts else ""
-
-
-def _and(words: list[str]) -> str:
-    return " and ".join(part for part in (", ".join(words[:-1]), *words[-1:]) if part)
 
 
 def _other_than(fact: str, terms: list[Term], names: Names) -> str:
@@ -173,16 +193,16 @@ def _other_than(fact: str, terms: list[Term], names: Names) -> str:
     codes = [code for term in terms for code in term.codes]
     values = [display_name(code, names).removeprefix(f"{name}: ") for code in codes]
     values = [value for value in values if value.lower() not in ("unknown", "not known")] or values
-    listed = " or ".join(part for part in (", ".join(values[:-1]), *values[-1:]) if part)
-    return f"{name} other than {listed}"
+    return tr("{fact} other than {values}").format(fact=name, values=either(values))
 
 
 def _number_words(title: str, value: float) -> str:
     """`height 168 cm`; a decade of age, which begins at ten times its number, in years."""
     name, _, unit = title.partition(", ")
     if unit == "decades":
-        return f"{name} {10 * value + 5:.0f} years"
-    return f"{name} {value:.3g} {unit}".strip()
+        years = tr("{years} years").format(years=f"{10 * value + 5:.0f}")
+        return f"{fact_name(name)} {years}"
+    return f"{fact_name(name)} {number(f'{value:.3g}')} {unit}".strip()
 
 
 def _first_of_list(model: Artifact, rule: Rule, history: History, allowed: AllowedMask) -> str:
@@ -190,7 +210,7 @@ def _first_of_list(model: Artifact, rule: Rule, history: History, allowed: Allow
     from posology.learners.guidelines.preference_list import PreferenceListPolicy
 
     if not allowed.any():
-        return "none of its options: all are forbidden for this patient"
+        return tr("none of its options: all are forbidden for this patient")
     formulary, decision = model.study.formulary, history.step_offsets[1:2] - 1
     ordered = PreferenceListPolicy(formulary, model.policy.profile, rule)
     titles = [treatment.title for treatment in formulary.treatments]
@@ -199,4 +219,5 @@ def _first_of_list(model: Artifact, rule: Rule, history: History, allowed: Allow
         return first
     every = np.ones_like(allowed)
     wanted = titles[int(ordered.choice_probabilities(history, decision, every)[0].argmax())]
-    return first if wanted == first else f"{first} ({wanted} would come first, but is forbidden)"
+    text = tr("{option} ({first} would come first, but is forbidden)")
+    return first if wanted == first else text.format(option=first, first=wanted)

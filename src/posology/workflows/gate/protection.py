@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from posology.evaluation.off_policy.harm_budgets import describe_finding
+from posology.language.catalogue import tr
 
 EVIDENCE = "protection"
 """Key in a saved policy's evidence."""
@@ -46,10 +47,10 @@ def describe_protection(evidence: Mapping[str, Any]) -> str:
     found = evidence.get(EVIDENCE)
     if found is None or found["used"]:
         return ""
-    return (
+    return tr(
         "These options are ranked by how usual they are: no policy was shown to be better than "
-        f"usual care ({found['reason']})."
-    )
+        "usual care ({reason})."
+    ).format(reason=found["reason"])
 
 
 def describe_evidence(evidence: Mapping[str, Any]) -> list[str]:

@@ -18,16 +18,15 @@ from posology.domain.pharmacogenomics.phenotypes import ReportedGene
 from posology.domain.pharmacogenomics.spec import PgxSpec
 from posology.domain.pharmacogenomics.tables import PgxTables
 from posology.errors import UserError
+from posology.language.catalogue import deferred, tr
 from posology.records.sources.genomics.outside_calls import read_outside_calls
 from posology.records.sources.genomics.pgx_tables import read_pgx_tables
 from posology.workflows.patient import Patient, read_given
 
 _GENOTYPE, _PHENOTYPE, _SCORE = GENE_FAMILIES
-_NOT_THERE = (
+_NOT_THERE = deferred(
     "Pharmacogenomics was not checked: the folder of tables that the study file names is not there."
 )
-_NOT_USED = "Given but not used: "
-"""How advice/form/reading.py begins such a remark."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +56,7 @@ def add_genes(
         return replace(inputs, safety=(*inputs.safety, *used))
     read = _tables(options, spec)
     if read is None:
-        kept = (*inputs.callouts, _NOT_THERE)
+        kept = (*inputs.callouts, tr(_NOT_THERE))
         return replace(inputs, safety=(*inputs.safety, *used), callouts=kept)
     population = options.population or ("" if spec is None else spec.population)
     codes = [model.policy.profile.codes[index] for index in history.code.tolist()]
@@ -129,11 +128,16 @@ def not_in_the_answer(
         own = reports[call.gene].diplotype if call.gene in reports else ""
         if not is_used or not call.diplotype or _alleles(own) == _alleles(call.diplotype):
             continue
-        says = f"says {own}" if own else "does not hold it"
-        remarks.append(
-            f"{call.gene} {call.diplotype} of the laboratory's file is not used by the model: the "
-            f"patient's file {says}. Enter it there."
+        text = tr(
+            "{result} of the laboratory's file is not used by the model: the patient's file does "
+            "not hold it. Enter it there."
         )
+        if own:
+            text = tr(
+                "{result} of the laboratory's file is not used by the model: the patient's file "
+                "says {own}. Enter it there."
+            )
+        remarks.append(text.format(result=f"{call.gene} {call.diplotype}", own=own))
     return tuple(remarks)
 
 
@@ -143,8 +147,9 @@ def _alleles(diplotype: str) -> list[str]:
 
 def _read_here(callout: str, names: Sequence[str]) -> str:
     """A remark that the model does not use a gene's result, with who does."""
-    is_gene = any(callout.startswith(f"{_NOT_USED}{name}") for name in names)
-    return f"{callout} The guidelines of pharmacogenomics do." if is_gene else callout
+    start = tr("Given but not used: {fact}")
+    is_gene = any(callout.startswith(start.format(fact=name)) for name in names)
+    return f"{callout} {tr('The guidelines of pharmacogenomics do.')}" if is_gene else callout
 
 
 def reported_genes(

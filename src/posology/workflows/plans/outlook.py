@@ -20,6 +20,7 @@ from posology.domain.recommendation.planned import (
 )
 from posology.domain.recommendation.recommendation import ABSTAINED, Recommendation
 from posology.errors import RecordError
+from posology.language.catalogue import tr
 from posology.learners.trajectories.interval_width import COVERAGE
 from posology.learners.trajectories.visit_grid import last_measured
 from posology.workflows.plans.evidence_words import ADJUSTED, checked_words, learned_words
@@ -51,15 +52,16 @@ def add_plans(advice: Recommendation, model: Artifact, history: History) -> Reco
     try:
         now = patient_now(learned, history)
     except RecordError:
-        why = f"Not worked out: no {empty.value} with a date is recorded, from which plans start."
+        why = tr("Not worked out: no {value} with a date is recorded, from which plans start.")
+        why = why.format(value=empty.value)
         return replace(advice, plans=replace(empty, left_out=(why,)))
     empty = replace(empty, last_value=now.last_value)
     age = _days(advice.time) - day
     if age > OLDEST * learned.grid.step_days:
-        why = (
-            f"Not worked out: the last {empty.value} is {age:.0f} days old, and plans start from "
-            f"one of the last {OLDEST * learned.grid.step_days:.0f} days. Measure it and ask again."
-        )
+        why = tr(
+            "Not worked out: the last {value} is {age} days old, and plans start from one of the "
+            "last {days} days. Measure it and ask again."
+        ).format(value=empty.value, age=f"{age:.0f}", days=f"{OLDEST * learned.grid.step_days:.0f}")
         return replace(advice, plans=replace(empty, left_out=(why,)))
     return replace(advice, plans=_compare(empty, now, advice, model))
 
@@ -80,7 +82,7 @@ def _without_courses(learned: PlanModel, value: str, day: float) -> PlannedCours
         coverage=COVERAGE,
         courses=(),
         left_out=(),
-        adjusted=ADJUSTED,
+        adjusted=tr(ADJUSTED),
         learned_from=learned_words(learned),
         checked=checked_words(learned),
     )
@@ -112,7 +114,7 @@ def _compare(
             for row, (kind, step) in enumerate(kept)
         ),
         left_out=tuple(
-            f"{treatment.title}: a rule forbids it."
+            tr("{option}: a rule forbids it.").format(option=treatment.title)
             for treatment in formulary.treatments
             if treatment.name in forbidden
         ),
@@ -147,7 +149,8 @@ def _course(
         return PlannedCourse(kind, NO_OPTION, "", None, "", values)
     row = model.study.formulary.names.index(step.option)
     treatment, count = model.study.formulary.treatments[row], plans_of(model).patients[row]
-    few = f"Only {count} training patients took it: what it does is hardly known."
+    few = tr("Only {count} training patients took it: what it does is hardly known.")
+    few = few.format(count=count)
     return PlannedCourse(
         plan=kind,
         option=step.option,
