@@ -1,5 +1,7 @@
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from posology.errors import RecordError
@@ -90,3 +92,12 @@ def test_a_missing_place_measure_or_column_is_named(folder: Path) -> None:
     mapping = read_environment_settings(folder / "map.toml")
     with pytest.raises(RecordError, match=r"smog\.csv: there is no such file or folder"):
         list(read_environment([folder / "lived.csv"], mapping))
+
+
+def test_places_that_a_spreadsheet_made_numbers_are_the_same_places(folder: Path) -> None:
+    (folder / "air.csv").write_text(AIR.replace("N1", "10115"))
+    lived = {"subject": [7.0], "place": [10115.0], "from": ["2020-01-15"], "to": [""]}
+    pq.write_table(pa.table(lived), folder / "lived.parquet")
+    mapping = read_environment_settings(folder / "map.toml")
+    batch = combine_batches(read_environment([folder / "lived.parquet"], mapping))
+    assert batch.events["code"].to_pylist() == ["ENVIRONMENT//pm25", "ENVIRONMENT//deprivation"]

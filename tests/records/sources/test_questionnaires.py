@@ -1,6 +1,8 @@
 from collections import Counter
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -87,6 +89,19 @@ def test_a_table_of_one_row_per_answer_is_read(tmp_path: Path, book: CodeBook) -
     assert events_of(batch) == [(7, "LIFESTYLE//smoking_status//never", None, None, None)]
     assert str(batch.events["time"].to_pylist()[0]) == "2019-12-31 00:00:00"
     assert batch.rejected["reason"].to_pylist() == ["is not a date written as %d/%m/%Y"]
+
+
+def test_answers_that_a_spreadsheet_made_numbers_are_read(tmp_path: Path) -> None:
+    (tmp_path / "coded.toml").write_text(BOOK.replace('"yes" =', '"1" =').replace('"No"', '"2"'))
+    cells = {"id": [7.0, 8.0], "date": ["2020-01-02"] * 2, "smoking": [1.0, 2.0]}
+    pq.write_table(pa.table(cells), tmp_path / "forms.parquet")
+    book = read_code_book(tmp_path / "coded.toml")
+    form = QuestionnaireTable("id", "date", subject_pattern=r"^(\d+)$")
+    batch = combine_batches(read_questionnaires([tmp_path / "forms.parquet"], form, book))
+    assert [event[:2] for event in events_of(batch)] == [
+        (7, "LIFESTYLE//smoking_status//every_day"),
+        (8, "LIFESTYLE//smoking_status//never"),
+    ]
 
 
 def test_wrong_encodings_and_long_texts_are_rejected_alone(tmp_path: Path, book: CodeBook) -> None:

@@ -165,6 +165,11 @@ def is_blank(value: Any) -> bool:
     return value is None or (isinstance(value, str) and not value.strip())
 
 
+def cell_text(value: Any) -> str:
+    """The text of a cell; 7 for 7.0, as spreadsheets keep whole numbers."""
+    return str(_as_integer(value)).strip()
+
+
 def parse_subject(value: Any) -> int:
     """The subject id of a cell; raises ValueError if it is blank or no identifier."""
     value = _as_integer(value)
@@ -189,7 +194,7 @@ def parse_cell_time(value: Any, zone: ZoneInfo, time_format: str | None = None) 
             return to_microseconds(value, zone)
         if isinstance(value, date):
             return to_microseconds(datetime.combine(value, time()), zone)
-        text = str(_as_integer(value)).strip()
+        text = cell_text(value)
         if time_format is not None:
             return to_microseconds(datetime.strptime(text, time_format), zone)  # noqa: DTZ007
         return parse_time(text, zone, True) if len(text) < 10 else parse_time(text, zone)

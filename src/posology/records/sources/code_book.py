@@ -93,8 +93,7 @@ def answer_event(answer: Answer, book: CodeBook) -> Event | Rejection:
         name = names[0] if names else ""
         return Rejection(answer.field, name, "a question the code book does not know")
     for value in values:
-        text = str(value).lower() if isinstance(value, bool) else str(value)
-        meaning = question.answers.get(_plain(text))
+        meaning = question.answers.get(_plain(_answer_text(value)))
         if isinstance(meaning, str):
             return Event(f"{question.code}//{code_part(meaning)}", answer.time)
         if meaning is not None:
@@ -117,6 +116,13 @@ def _number_event(question: Question, answer: Answer) -> Event | Rejection:
         return Event(question.code, answer.time, finite_number(float(value)), None, unit)
     except ValueError:
         return Rejection(answer.field, value, f"{question.code} is answered by a number")
+
+
+def _answer_text(value: Any) -> str:
+    """An answer as a code book writes it: `true`, and 1 for the 1.0 of a spreadsheet."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    return str(int(value) if isinstance(value, float) and value.is_integer() else value)
 
 
 def _plain(text: str) -> str:

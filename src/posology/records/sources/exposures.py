@@ -10,6 +10,7 @@ from posology.records.batching import BatchBuilder, code_part, reject_other_file
 from posology.records.io.python_tables import (
     TABLE_EXTENSIONS,
     Row,
+    cell_text,
     is_blank,
     parse_cell_time,
     parse_number,
@@ -129,7 +130,7 @@ def _read_exposures(
             continue
         column = settings.measure
         try:
-            name = str(row[settings.measure]).strip()
+            name = cell_text(row[settings.measure])
             measure = settings.measures.get(name)
             if measure is None:
                 raise ValueError("is not a measure of the mapping")
@@ -147,7 +148,7 @@ def _read_exposures(
         except ValueError as error:
             yield number, Rejection(column, row[column], str(error))
             continue
-        place = exposures.by_place.setdefault(str(row[settings.place]).strip(), {})
+        place = exposures.by_place.setdefault(cell_text(row[settings.place]), {})
         place.setdefault(name, []).append((measured, known, value))
     for place in exposures.by_place.values():
         for values in place.values():
@@ -172,7 +173,7 @@ def _add_residence(
     except ValueError as error:
         builder.reject(*row_id, Rejection(column, row[column], str(error)))
         return
-    place = str(row[settings.place]).strip()
+    place = cell_text(row[settings.place])
     events = []
     for name, values in exposures.by_place.get(place, {}).items():
         events += _exposure_events(name, settings.measures[name], values, (start, end))

@@ -11,6 +11,7 @@ from posology.records.batching import BatchBuilder, append_outcome, reject_other
 from posology.records.io.python_tables import (
     TABLE_EXTENSIONS,
     Row,
+    cell_text,
     is_blank,
     parse_cell_time,
     parse_subject,
@@ -117,7 +118,7 @@ def _extract(cell: Any, pattern: str | None) -> Any:
     """The first group of the pattern in a cell; the whole cell without a pattern."""
     if pattern is None:
         return cell
-    found = _compiled(pattern)(str(cell))
+    found = _compiled(pattern)(cell_text(cell))
     if found is None:
         raise ValueError(f"does not match {pattern}")
     return found
@@ -126,7 +127,7 @@ def _extract(cell: Any, pattern: str | None) -> Any:
 def _answers(row: Row, table: QuestionnaireTable) -> list[tuple[str, Any]]:
     """The question and the cell of each answer in a row."""
     if table.question is not None and table.answer is not None:
-        return [(str(row[table.question]), row[table.answer])]
+        return [(cell_text(row[table.question]), row[table.answer])]
     others = {table.subject, table.time, *table.ignore}
     return [
         (name, cell)

@@ -110,6 +110,10 @@ def test_a_schedule_gives_the_dose_per_day(tmp_path: Path, repeat: dict, expecte
             "timing.repeat.dayOfWeek is not a day; write mon to sun",
         ),
         ({"period": 0, "periodUnit": "d"}, "timing.repeat.period 0 is not above 0"),
+        (
+            {"period": 1e-320, "periodUnit": "s"},
+            "timing.repeat.period 9.99989e-321 is too small to be meant",
+        ),
         ({"period": "1", "periodUnit": "d"}, "timing.repeat.period is not a number"),
         (
             {"period": 1, "periodUnit": "day"},

@@ -4,7 +4,10 @@ import pytest
 
 from posology.errors import RecordError
 from posology.records.batching import combine_batches
+from posology.records.pipeline.ingest import IngestSettings, ingest
 from posology.records.sources.genomics.diplotypes import read_diplotypes
+from posology.records.sources.genomics.reader import make_sources
+from tests.builders.raw_events import events_of
 
 TABLE = """subject,gene,diplotype,phenotype,activity_score,date
 7,CYP2C19,*2/*2,Poor Metabolizer,,2020-01-02
@@ -50,3 +53,10 @@ def test_a_missing_column_is_named(tmp_path: Path) -> None:
     (tmp_path / "lab.csv").write_text("subject,gene\n1,TPMT\n")
     with pytest.raises(RecordError, match="has no column 'diplotype'; its columns are 'subject'"):
         list(read_diplotypes([tmp_path / "lab.csv"]))
+
+
+def test_a_table_of_any_kind_is_ingested_beside_vcf_files(tmp_path: Path) -> None:
+    table = "subject\tgene\tdiplotype\tdate\n7\tCYP2C19\t*1/*2\t2020-01-02\n"
+    (tmp_path / "lab.TSV").write_text(table)
+    ingest(make_sources([tmp_path / "lab.TSV"]), tmp_path / "out", IngestSettings(report=False))
+    assert events_of(tmp_path / "out")["code"].to_pylist() == ["GENOTYPE//CYP2C19//*1/*2"]

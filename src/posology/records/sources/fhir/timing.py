@@ -20,6 +20,8 @@ _DAYS_OF_UNIT = {
     "a": 365.25,
 }
 """Days in each unit of time; a year has 365.25 days."""
+_LEAST = 1e-9
+"""Smallest frequency, period or count that is divided by (own choice)."""
 _WEEK = frozenset({"mon", "tue", "wed", "thu", "fri", "sat", "sun"})
 _ABBREVIATIONS = "GTSAbbreviation"
 """End of the address of HL7's code system of schedules, in R4 and in STU3."""
@@ -186,6 +188,8 @@ def _positive(repeat: Json, name: str, default: float | None = None) -> float:
         raise ValueError(f"timing.repeat.{name} is {error}") from error
     if number <= 0:
         raise ValueError(f"timing.repeat.{name} {number:g} is not above 0")
+    if number < _LEAST:
+        raise ValueError(f"timing.repeat.{name} {number:g} is too small to be meant")
     return number
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from posology.records.io.python_tables import TABLE_EXTENSIONS
 from posology.records.io.settings import load_settings
 from posology.records.pipeline.staging import Source, batch_source, only_mapping, split_mapping
 from posology.records.schema import Batch
@@ -14,7 +15,7 @@ from posology.records.sources.genomics.star_alleles import read_star_alleles
 def make_sources(inputs: Sequence[str | Path]) -> list[Source]:
     """One source: VCF files, and diplotypes from files that are tables."""
     mappings, paths = split_mapping(inputs)
-    tables = [path for path in paths if path.suffix in (".csv", ".parquet", ".xlsx")]
+    tables = [path for path in paths if path.name.lower().endswith(TABLE_EXTENSIONS)]
     variants = [path for path in paths if path not in tables]
 
     def read() -> Iterator[Batch]:
