@@ -48,10 +48,11 @@ def draw(rows: list[dict], path: Path) -> None:
     for model, title in TITLES.items():
         color, line = LOOKS[model]
         months = list(values[model])
-        panels[0].plot(months, list(values[model].values()), line, color=color, label=title)
+        drawn = list(values[model].values())
+        panels[0].plot(months, drawn, linestyle=line, color=color, label=title)
         if model in ("scratch", "year", "finetune"):
             gains = [values[model][month] - values["frozen"][month] for month in months]
-            panels[1].plot(months, gains, line, color=color, marker=".", label=title)
+            panels[1].plot(months, gains, linestyle=line, color=color, marker=".", label=title)
     panels[1].axhline(0.0, color="#2f7d4f", linewidth=0.8, linestyle="-.")
     for family, mark in FAMILIES.items():
         _alarms(panels[2], rows, family, mark)

@@ -6,7 +6,8 @@ The first champion is fitted before the stream. In each month named, the events 
 patients but the test patients go to `posology update`: a challenger is learned and judged on fresh
 patients, and promoted if the gate is open. `update` is the champion that then answers the month,
 `challenger` the model that would answer without a gate, `frozen` the first champion. Value and
-forgetting are the truth on test patients, as in `benchmarks.stream`. Every look is one of the 120
+forgetting are the truth on test patients, as in `benchmarks.stream`; `gain_as_given` is at the
+doses that clinicians give, of which alone the gate's records tell. Every look is one of the 120
 of the gate's plan, which is the default one but for `--harm-margin`. A run that was cut short
 continues: each month has its own copy of the registry.
 """
@@ -16,7 +17,7 @@ import json
 import os
 import shutil
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -143,9 +144,13 @@ def month_rows(
         rows.append(row("stream", name, "months", "value", value, **bounds, month=month, n=n))
         lost = before - value_of(world, policy, old)[0]
         rows.append(row("stream", name, "months", "forgetting", lost, month=month, n=n))
-        gain, error = gain_of(world, policy, frozen, world.month == month)
-        bounds = {"low": gain - 1.96 * error, "high": gain + 1.96 * error}
-        rows.append(row("stream", name, "months", "gain_over_frozen", gain, **bounds, month=month))
+        for metric, priced in (
+            ("gain_over_frozen", world),
+            ("gain_as_given", replace(world, value=world.value_as_given)),
+        ):
+            gain, error = gain_of(priced, policy, frozen, world.month == month)
+            bounds = {"low": gain - 1.96 * error, "high": gain + 1.96 * error}
+            rows.append(row("stream", name, "months", metric, gain, **bounds, month=month))
     best = best_value(world, world.month == month)
     return [*rows, row("stream", "best", "months", "value", best, month=month)]
 

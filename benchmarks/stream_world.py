@@ -23,7 +23,7 @@ from posology.simulators.clinic.files.meds import meds_table
 from posology.simulators.clinic.options import OPTIONS
 from posology.simulators.clinic.settings import ClinicSettings
 from posology.simulators.clinic.simulation import simulate_patients
-from posology.simulators.clinic.truth import effective_at_best_dose
+from posology.simulators.clinic.truth import ClinicDecisions, effective_at_best_dose
 
 MONTHS = 24
 START = np.datetime64("2017-01")
@@ -46,6 +46,8 @@ class StreamWorld:
     """Month in which its outcome is complete."""
     value: np.ndarray
     """P(effective) of each option at its best dose; NaN of decisions without a truth."""
+    value_as_given: np.ndarray
+    """The same at the doses that clinicians give, which is what records can tell."""
     allowed: np.ndarray
     """Options that exist, and that rules allow, at each decision."""
 
@@ -81,14 +83,25 @@ def draw_world_and_events(
     order = np.argsort(key)
     row = np.minimum(np.searchsorted(key[order], own), len(key) - 1)
     is_known = key[order][row] == own
-    value = effective_at_best_dose(decisions.truth)[order][row]
-    value[~is_known] = np.nan
+    best = effective_at_best_dose(decisions.truth)
+    as_given = np.where(is_known[:, None], _as_given(decisions, best)[order][row], np.nan)
+    value = np.where(is_known[:, None], best[order][row], np.nan)
     allowed = allowed_in_cohort(cohort)
     allowed[cohort.time < drift.new_drug, NEW_OPTION] = False
     cohort = replace(cohort, allowed=allowed)
     within = cohort.study.outcome.within_days
     month = _month(cohort.time)
-    return StreamWorld(cohort, month, _month(cohort.time + within) + 1, value, allowed), events
+    known = _month(cohort.time + within) + 1
+    return StreamWorld(cohort, month, known, value, as_given, allowed), events
+
+
+def _as_given(decisions: ClinicDecisions, best: np.ndarray) -> np.ndarray:
+    """P(effective) of each option, over the doses that clinicians would give; `best` if none."""
+    chance = decisions.choice_probability
+    total = chance.sum(axis=2, keepdims=True)
+    share = np.divide(chance, total, out=np.zeros_like(chance), where=total > 0)
+    mean = (np.nan_to_num(decisions.truth.effective) * share).sum(axis=2)
+    return np.where(total[:, :, 0] > 0, mean, best)
 
 
 def _month(day: np.ndarray) -> np.ndarray:
