@@ -15,7 +15,7 @@ from typing import Any, BinaryIO
 
 from babel.messages.catalog import Catalog, Message
 from babel.messages.extract import extract_from_dir
-from babel.messages.mofile import write_mo
+from babel.messages.mofile import read_mo, write_mo
 from babel.messages.pofile import read_po, write_po
 
 from posology.language.catalogue import DOMAIN, ENGLISH, LANGUAGES, LOCALES
@@ -91,6 +91,15 @@ def as_mo(catalogue: Catalog) -> bytes:
     return out.getvalue()
 
 
+def have_same_texts(first: bytes, second: bytes) -> bool:
+    """Whether two compiled files say the same: their heads name the minute and Babel's version."""
+    one, other = (
+        {(str(m.id), str(m.string)) for m in read_mo(BytesIO(content)) if m.id}
+        for content in (first, second)
+    )
+    return one == other
+
+
 def untranslated(catalogue: Catalog, texts: Catalog) -> Iterator[str]:
     """`advice/words.py:80: No answer.` of each text without a translation."""
     for message in catalogue:
@@ -123,7 +132,9 @@ def main() -> int:
         catalogue = updated(language, texts)
         folder_of(language).mkdir(parents=True, exist_ok=True)
         (folder_of(language) / f"{DOMAIN}.po").write_bytes(as_po(catalogue))
-        (folder_of(language) / f"{DOMAIN}.mo").write_bytes(as_mo(catalogue))
+        compiled, content = folder_of(language) / f"{DOMAIN}.mo", as_mo(catalogue)
+        if not compiled.exists() or not have_same_texts(compiled.read_bytes(), content):
+            compiled.write_bytes(content)
         missing += [f"{language}: {text}" for text in untranslated(catalogue, texts)]
     sys.stdout.writelines(f"{line}\n" for line in missing)
     return 1 if missing else 0

@@ -156,3 +156,17 @@ def test_a_patient_may_be_meds_parquet(model: Path, tmp_path: Path) -> None:
     pq.write_table(table, tmp_path / "five.parquet")
     with pytest.raises(RecordError, match="has 5 patients"):
         recommend(model, tmp_path / "five.parquet")
+
+
+def test_an_answer_in_german_and_in_a_language_that_is_not_there(
+    model: Path, tmp_path: Path
+) -> None:
+    page = tmp_path / "page.html"
+    patient = ("recommend", model, "--patient", filled(tmp_path))
+    done = run(*patient, "--language", "de", "--html", page)
+    assert done.returncode == 0, done.stderr
+    assert "Es ist kein Medizinprodukt." in " ".join(done.stdout.split())
+    assert '<html lang="de">' in page.read_text(encoding="utf-8")
+    refused = run(*patient, "--language", "fr")
+    assert refused.returncode == 2
+    assert "language 'fr' is not one of en, de." in " ".join(refused.stderr.split())

@@ -34,10 +34,16 @@ def test_every_text_is_translated(german: Catalog) -> None:
 
 
 def test_the_files_are_those_that_the_code_needs(german: Catalog) -> None:
-    folder = made.folder_of(GERMAN)
-    for name, content in (("po", made.as_po(german)), ("mo", made.as_mo(german))):
-        is_current = (folder / f"posology.{name}").read_bytes() == content
-        assert is_current, f"posology.{name} is old: run `python -m docs.make.catalogue`"
+    folder, old = made.folder_of(GERMAN), "is old: run `python -m docs.make.catalogue`"
+    assert (folder / "posology.po").read_bytes() == made.as_po(german), f"posology.po {old}"
+    compiled = (folder / "posology.mo").read_bytes()
+    assert made.have_same_texts(compiled, made.as_mo(german)), f"posology.mo {old}"
+
+
+def test_a_compiled_file_that_says_something_else_is_noticed(german: Catalog) -> None:
+    other = made.updated(GERMAN, TEXTS)
+    other["Usual care"].string = "Standardtherapie"
+    assert not made.have_same_texts(made.as_mo(german), made.as_mo(other))
 
 
 def test_a_translation_has_the_places_of_its_text(german: Catalog) -> None:
