@@ -108,3 +108,8 @@ def test_the_decision_of_a_form_is_held_to_the_same(form: Form, given: Any, expe
 def test_it_may_be_tomorrow_where_the_clinician_is(form: Form) -> None:
     body = {"decision": "2026-11-29", "facts": {"sex": "female"}}
     assert read_filled_form(body, form, "p.json", TODAY)[1].decision == "2026-11-29T00:00:00"
+
+
+def test_a_moment_before_any_calendar_is_no_date() -> None:
+    with pytest.raises(RecordError, match=r"at: '0001-01-01T00:00:00\+14:00' is not a date"):
+        parse_decision("0001-01-01T00:00:00+14:00", "at", TODAY)

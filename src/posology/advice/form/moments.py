@@ -25,10 +25,10 @@ def parse_moment(text: object, place: str) -> datetime.datetime:
             year, month = int(partial[1]), int(partial[2] or 7)
             return datetime.datetime(year, month, 15 if partial[2] else 1)  # noqa: DTZ001
         moment = datetime.datetime.fromisoformat(text.strip())
-    except ValueError as error:
+        if moment.tzinfo is not None:
+            moment = moment.astimezone(datetime.UTC).replace(tzinfo=None)
+    except (ValueError, OverflowError) as error:
         raise RecordError(f"{place}: {text!r} is not a date; {EXAMPLE}.") from error
-    if moment.tzinfo is not None:
-        moment = moment.astimezone(datetime.UTC).replace(tzinfo=None)
     return moment
 
 
