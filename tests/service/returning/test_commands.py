@@ -78,3 +78,14 @@ def test_outcomes_come_back_and_the_update_knows_what_was_accepted(place: Path) 
     verdict = json.loads((place / "v.json").read_text())
     assert 80 < verdict["caused_by_the_champion"] < 150  # of 15 % of 1,500, every second one
     assert verdict["look"] == 0  # without a registry nobody counts
+    words[words.index(place / "challenger")] = place / "again"
+    several = CliRunner().invoke(app, list(map(str, [*words, "--name", "three"])))
+    assert str(several.exception) == "--name three: the store has answers of: two; name one."
+    named = CliRunner().invoke(app, list(map(str, [*words, "--name", "two", "--plain-ids"])))
+    assert named.exit_code == GATE_CLOSED
+    assert "advised a patient of these events" in " ".join(named.output.split())
+    assert json.loads((place / "v.json").read_text())["caused_by_the_champion"] == 0
+    words[words.index(place / "again")] = place / "third"
+    del words[words.index("--service") : words.index("--service") + 2]
+    alone = CliRunner().invoke(app, list(map(str, [*words, "--plain-ids"])))
+    assert str(alone.exception).startswith("--name, --ids, --plain-ids and --database say how")

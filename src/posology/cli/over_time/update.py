@@ -3,13 +3,19 @@
 import json
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from posology.cli.options import JsonFile, Seed, author_name, writable_folder
+from posology.cli.over_time.served import ServiceStore, advice_of
 from posology.errors import UserError
 from posology.records.io.drafts import write_whole
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from posology.lifecycle.advice_log import AdviceLog
 
 
 def update(
@@ -35,6 +41,17 @@ def update(
         Path | None,
         typer.Option(help="Folder of a service, whose recommendations are then accounted for."),
     ] = None,
+    name: Annotated[str, typer.Option(help="Name it was served under, if there are several.")] = "",
+    ids: Annotated[
+        Path | None,
+        typer.Option(help="CSV of subject_id,patient_id, if callers use other ids of patients."),
+    ] = None,
+    plain_ids: Annotated[
+        bool, typer.Option("--plain-ids", help="The service stores ids of patients unhashed.")
+    ] = False,
+    database: Annotated[
+        str, typer.Option(help="SQLAlchemy address of its store, if not SQLite in the folder.")
+    ] = "",
     reason: Annotated[str, typer.Option(help="Why, for the history.")] = "",
     by: Annotated[str, typer.Option(help="Who does it; by default this machine's user.")] = "",
     evidence_decisions: Annotated[
@@ -61,13 +78,8 @@ def update(
     a registry each look spends a part of the chance of ever approving a bad model. Exit code 0 if
     the gate is open, 3 if it is closed; then `posology models promote` makes it champion.
     """
-    if (out is None) == (not judge):
-        raise UserError("posology update: add --out with a new folder, or --judge VERSION.")
-    if learn_since is not None and out is None:
-        raise UserError("--learn-since: is of learning, and --judge learns nothing; leave one out.")
-    if out is not None and out.exists():
-        raise UserError(f"--out {out}: exists already; name a new folder.")
-    from posology.cli.over_time.served import advice_of
+    _check_options(out, judge, learn_since)
+    kept = _store_of(service, name, ids, plain_ids, database)
     from posology.cli.progress import CONSOLE, show_progress, use_one_thread
     from posology.workflows.over_time.events import read_events
 
@@ -87,7 +99,7 @@ def update(
         if json_file is not None:
             write_whole(json_file, json.dumps(preview.to_json(), indent=1) + "\n")
         return
-    advice = None if service is None else advice_of(service, model, table)
+    advice = None if kept is None else _advice(kept, model, table)
     records = NewRecords(table, advice, tuple(events))
     author = Author(author_name(by), reason)
     with show_progress("update") as progress:
@@ -101,3 +113,38 @@ def update(
         write_whole(json_file, json.dumps(result.to_json(), indent=1) + "\n")
     if not result.verdict.is_open:
         raise typer.Exit(GATE_CLOSED)
+
+
+def _check_options(out: Path | None, judge: str, learn_since: datetime | None) -> None:
+    if (out is None) == (not judge):
+        raise UserError("posology update: add --out with a new folder, or --judge VERSION.")
+    if learn_since is not None and out is None:
+        raise UserError("--learn-since: is of learning, and --judge learns nothing; leave one out.")
+    if out is not None and out.exists():
+        raise UserError(f"--out {out}: exists already; name a new folder.")
+
+
+def _store_of(
+    service: Path | None, name: str, ids: Path | None, plain_ids: bool, database: str
+) -> ServiceStore | None:
+    if service is not None:
+        return ServiceStore(service, name, ids, plain_ids, database)
+    if name or ids or plain_ids or database:
+        raise UserError(
+            "--name, --ids, --plain-ids and --database say how a service keeps its answers; add "
+            "its folder with --service, or leave them out."
+        )
+    return None
+
+
+def _advice(service: ServiceStore, model: Path, events: "pa.Table") -> "AdviceLog":
+    from posology.cli.progress import CONSOLE
+
+    advice = advice_of(service, model, events)
+    if not len(advice.subject_id):
+        CONSOLE.print(
+            f"Warning: no answer of {service.folder} advised a patient of these events. If its "
+            "callers use other ids, give --ids; if it stores ids as they are, --plain-ids.",
+            markup=False,
+        )
+    return advice
