@@ -24,8 +24,9 @@ def typical_facts(
     share = facts.share or tuple(1.0 for _ in profile.codes)
     filled: dict[str, Any] = {}
     for field in (field for field in form.fields if field.is_listed):
-        rows = [known[code] for code in _codes(field) if code in known]
-        if not rows or sum(share[row] for row in rows) < MOST:
+        shares = [share[known[code]] for code in _codes(field) if code in known]
+        had = max if field.several else sum  # of several, a patient counts in each that is had
+        if not shares or had(shares) < MOST:
             continue
         value = _value(field, profile, facts, known, share)
         if value is not None:
