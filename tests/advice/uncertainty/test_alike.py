@@ -116,3 +116,15 @@ def test_an_event_has_no_mean() -> None:
         found = fit_patients_alike(of, 1000, np.random.default_rng(0))
         assert found is not None
         assert {option.mean for cell in found.cells for option in cell.options} == {mean}
+
+
+def test_of_a_stable_dose_all_decisions_are_known() -> None:
+    """Its window may be open when the records end: a decision without a dose is no decision."""
+    made = small_cohort(0, 400, best_known=True)
+    assert made.study.outcome.kind == "dose_class"
+    brief = np.full(len(made), 20.0, np.float32)
+    dated = replace(made, time=np.zeros(len(made)), days_followed=brief)
+    found = fit_patients_alike(dated, 1000, np.random.default_rng(0))
+    assert found is not None
+    options = [option for cell in found.cells for option in cell.options]
+    assert sum(option.known or 0 for option in options) == len(made)

@@ -197,7 +197,8 @@ def _share_with_enough(cell: np.ndarray, subject: np.ndarray, needed: float) -> 
 
 def _cells(cohort: Cohort, answers: Bool[np.ndarray, "decision question"]) -> Iterator[Cell]:
     weights = 2 ** np.arange(answers.shape[1], dtype=np.int64)
-    closed = windows_closed(cohort)
+    # Who has no stable dose yet is no decision of such a study: all of it are known.
+    closed = np.ones(len(cohort), bool) if _is_known_after(cohort) else windows_closed(cohort)
     number = answers @ weights if answers.shape[1] else np.zeros(len(cohort), dtype=np.int64)
     given = _option_given(cohort)
     for one in np.unique(number):
