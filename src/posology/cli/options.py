@@ -104,6 +104,21 @@ JsonFile = Annotated[
     Path | None,
     typer.Option("--json", help="Write every figure to this JSON file.", callback=writable_file),
 ]
+ServedName = Annotated[
+    str, typer.Option("--name", help="Name it was served under, if there are several.")
+]
+PatientIds = Annotated[
+    Path | None,
+    typer.Option(
+        "--ids", help="CSV of subject_id,patient_id, if callers use other ids of patients."
+    ),
+]
+PlainIds = Annotated[
+    bool, typer.Option("--plain-ids", help="The service stores ids of patients unhashed.")
+]
+StoreAddress = Annotated[
+    str, typer.Option("--database", help="SQLAlchemy address, if not SQLite in the folder.")
+]
 ShareFile = Annotated[
     Path | None,
     typer.Option(

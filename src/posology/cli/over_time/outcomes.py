@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from posology.cli.options import writable_file
+from posology.cli.options import PatientIds, PlainIds, ServedName, StoreAddress, writable_file
 from posology.cli.serve.packages import require_packages
 from posology.records.io.drafts import write_whole
 
@@ -29,17 +29,10 @@ def add(
     service: Annotated[Path, typer.Option(help="Folder of the service.")] = Path(
         "posology-service"
     ),
-    name: Annotated[str, typer.Option(help="Name it was served under, if there are several.")] = "",
-    ids: Annotated[
-        Path | None,
-        typer.Option(help="CSV of subject_id,patient_id, if callers use other ids of patients."),
-    ] = None,
-    plain_ids: Annotated[
-        bool, typer.Option("--plain-ids", help="The service stores ids of patients unhashed.")
-    ] = False,
-    database: Annotated[
-        str, typer.Option(help="SQLAlchemy address, if not SQLite in the folder.")
-    ] = "",
+    name: ServedName = "",
+    ids: PatientIds = None,
+    plain_ids: PlainIds = False,
+    database: StoreAddress = "",
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Count and link; keep nothing.")
     ] = False,

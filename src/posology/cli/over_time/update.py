@@ -7,7 +7,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from posology.cli.options import JsonFile, Seed, author_name, writable_folder
+from posology.cli.options import (
+    JsonFile,
+    PatientIds,
+    PlainIds,
+    Seed,
+    ServedName,
+    StoreAddress,
+    author_name,
+    writable_folder,
+)
 from posology.cli.over_time.served import ServiceStore, advice_of
 from posology.errors import UserError
 from posology.records.io.drafts import write_whole
@@ -41,17 +50,10 @@ def update(
         Path | None,
         typer.Option(help="Folder of a service, whose recommendations are then accounted for."),
     ] = None,
-    name: Annotated[str, typer.Option(help="Name it was served under, if there are several.")] = "",
-    ids: Annotated[
-        Path | None,
-        typer.Option(help="CSV of subject_id,patient_id, if callers use other ids of patients."),
-    ] = None,
-    plain_ids: Annotated[
-        bool, typer.Option("--plain-ids", help="The service stores ids of patients unhashed.")
-    ] = False,
-    database: Annotated[
-        str, typer.Option(help="SQLAlchemy address of its store, if not SQLite in the folder.")
-    ] = "",
+    name: ServedName = "",
+    ids: PatientIds = None,
+    plain_ids: PlainIds = False,
+    database: StoreAddress = "",
     reason: Annotated[str, typer.Option(help="Why, for the history.")] = "",
     by: Annotated[str, typer.Option(help="Who does it; by default this machine's user.")] = "",
     evidence_decisions: Annotated[
