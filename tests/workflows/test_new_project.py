@@ -1,5 +1,6 @@
 """Guesses of `posology new` from other kinds of tables, and projects of records."""
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -148,6 +149,17 @@ def test_a_dose_question_has_the_doses_of_each_option(tmp_path) -> None:
     assert [(d.low, d.high, d.unit) for d in doses if d] == [(5, 40, "mg")] * 2
     assert "--method $(METHOD)" in project.files["Makefile"]
     assert "METHOD ?= dose_boosting" in project.files["Makefile"]
+
+
+def test_numbers_below_a_limit_and_small_ones_are_typical_too(tmp_path) -> None:
+    rows = [f"{i},{'ab'[i % 2]},<{i},<{i + 20}" for i in range(41)]
+    text = "\n".join(["id,trt,hs_crp,y", *rows])
+    project = plan(tmp_path, text, outcome="y", treatments=("trt",))
+    assert study_of(project).outcome.range.at_most == 40.0
+    assert json.loads(project.files["patient.json"])["facts"]["BASELINE//hs_crp"] == 20.0
+    small = text.replace("<", "0.000")
+    facts = json.loads(plan(tmp_path, small, outcome="y", treatments=("trt",)).files["patient.json"])["facts"]
+    assert facts["BASELINE//hs_crp"] == 0.00027
 
 
 def test_several_rows_of_a_patient_are_refused(tmp_path) -> None:

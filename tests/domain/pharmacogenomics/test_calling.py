@@ -261,8 +261,9 @@ def test_pairs_are_those_of_every_phase_combination(patient: ObservedGene) -> No
 
 
 def test_names_are_sorted_by_their_numbers() -> None:
-    assert sorted(["*10", "*2", "Reference", "*2A"], key=natural_order) == [
+    assert sorted(["*10", "*2", "*1²", "Reference", "*2A"], key=natural_order) == [
         "Reference",
+        "*1²",
         "*2",
         "*2A",
         "*10",

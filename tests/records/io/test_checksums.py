@@ -1,6 +1,7 @@
 """A byte that changed after a folder was written is an error of the next reader."""
 
 import json
+import os
 import random
 import shutil
 from pathlib import Path
@@ -136,15 +137,18 @@ def test_a_flipped_byte_of_a_cohort_is_refused(tmp_path: Path) -> None:
 
 
 def test_the_next_run_removes_the_draft_of_a_killed_run_only(tmp_path: Path) -> None:
-    killed = tmp_path / ".out-killed"
-    killed.mkdir()
+    killed, early = tmp_path / ".out-killed.draft", tmp_path / ".out-early.draft"
+    others = [tmp_path / ".outer-killed.draft", tmp_path / ".out-notes", tmp_path / ".out-x.draft"]
+    for folder in (killed, early, *others):
+        folder.mkdir()
     (killed / ".writing").touch()
-    other = tmp_path / ".outer-killed"
-    other.mkdir()
+    for folder in others:
+        (folder / "text").touch()
+        os.utime(folder, (0, 0))
     with draft_folder(tmp_path / "out") as running:
         assert not killed.exists()
-        assert other.exists(), "of another folder"
+        assert not early.exists(), "killed before it held its lock"
         with draft_folder(tmp_path / "out") as second:
             assert running.exists(), "of a running process"
             assert second != running
-    assert [p.name for p in tmp_path.iterdir()] == [".outer-killed"]
+    assert sorted(p.name for p in tmp_path.iterdir()) == sorted(p.name for p in others)

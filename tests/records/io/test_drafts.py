@@ -4,6 +4,7 @@ import resource
 import signal
 import stat
 from collections.abc import Generator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -40,11 +41,21 @@ def test_the_mode_of_a_file_and_links_stay(tmp_path: Path) -> None:
     path.write_text("old")
     path.chmod(0o600)
     link.symlink_to(path)
-    (tmp_path / ".a.json.draft").write_text("left by a run that was killed")
     write_whole(link, "new")
     assert (link.is_symlink(), path.read_text()) == (True, "new")
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert sorted(p.name for p in tmp_path.iterdir()) == ["a.json", "link.json"]
+
+
+def test_of_two_writers_at_once_each_writes_its_own_draft(tmp_path: Path) -> None:
+    path, other = tmp_path / "a.json", tmp_path / "other"
+    other.write_text("somebody's")
+    (tmp_path / ".a.json.draft").symlink_to(other)
+    with draft_file(path) as first:
+        first.write_text("first")
+        write_whole(path, "second")
+        assert first.read_text() == "first"
+    assert (path.read_text(), other.read_text()) == ("first", "somebody's")
 
 
 def test_a_file_written_in_parts_is_seen_when_complete(tmp_path: Path) -> None:
@@ -67,6 +78,15 @@ def test_a_secret_is_for_its_owner_whole_and_never_written_over(tmp_path: Path) 
     with pytest.raises(FileExistsError):
         write_secret(path, b"other")
     assert (path.read_bytes(), stat.S_IMODE(path.stat().st_mode)) == (b"secret", 0o600)
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_writers_at_once_never_take_a_draft_of_another(tmp_path: Path) -> None:
+    path = tmp_path / "a.json"
+    texts = [str(number) * 100 for number in range(200)]
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda text: write_whole(path, text), texts))
+    assert path.read_text() in texts
     assert list(tmp_path.iterdir()) == [path]
 
 

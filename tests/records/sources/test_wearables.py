@@ -50,6 +50,19 @@ def test_features_are_dated_at_the_windows_end(tmp_path: Path) -> None:
     assert set(batch.events["unit"].to_pylist()) == {"mg/dL", "1", "mg/dL/d"}
 
 
+def test_files_of_a_patient_in_two_folders_share_windows(tmp_path: Path) -> None:
+    for folder, minute in (("a", 0), ("b", 15)):
+        (tmp_path / folder).mkdir()
+        for patient in (7, 8):
+            path = tmp_path / folder / f"{patient}.csv"
+            path.write_text(f"time,glucose\n2020-01-01 10:{minute:02d},{minute + 60}\n")
+    batch = combine_batches(read_wearables([tmp_path], WearableSettings("time", 1.0, (GLUCOSE,))))
+    by_key = features(batch)
+    for patient in (7, 8):
+        assert by_key[patient, "2020-01-01 11:00:00", "glucose//samples"] == 2
+        assert by_key[patient, "2020-01-01 11:00:00", "glucose//mean"] == 67.5
+
+
 @settings(max_examples=50, deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 40), st.floats(1, 500)), min_size=1, max_size=60))
 def test_running_sums_agree_with_numpy(

@@ -132,7 +132,7 @@ async def _patiently(caller: Caller, request: Request) -> Exchange:
     """Send; where the service is busy, once more after its Retry-After."""
     exchange = await send(caller, request)
     wait = exchange.headers.get("retry-after", "")
-    if exchange.status in {429, 503} and wait.isdigit():
+    if exchange.status in {429, 503} and wait.isdecimal():
         await asyncio.sleep(min(float(wait), LONGEST_WAIT))
         exchange = await send(caller, request)
     return exchange

@@ -94,7 +94,7 @@ def possible_bases(base: str) -> frozenset[str]:
 def natural_order(name: str) -> tuple[bool, list[tuple[int, int, str]]]:
     """Sorting key of allele names: references first, and *2 before *10."""
     parts = re.split(r"(\d+)", name)
-    numbers = [(0, int(part), "") if part.isdigit() else (1, 0, part) for part in parts if part]
+    numbers = [(0, int(part), "") if part.isdecimal() else (1, 0, part) for part in parts if part]
     return (not name.lower().startswith("reference"), numbers)
 
 

@@ -3,9 +3,8 @@
 import os
 import shutil
 import tempfile
-import time
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from glob import escape
 from pathlib import Path
 
@@ -13,8 +12,7 @@ from posology.errors import UserError
 from posology.records.file_lock import lock_file
 
 _LOCK = ".writing"
-_UNLOCKED_SECONDS = 60.0
-"""Age from which a draft without a lock is one of a killed run (our choice)."""
+_ENDING = ".draft"
 
 
 @contextmanager
@@ -24,37 +22,41 @@ def draft_folder(out: Path) -> Generator[Path]:
     Write a folder into it and rename that to `out`. Drafts that killed runs left for the same `out`
     are removed; those of running processes, which hold a lock, are not.
     """
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        _remove_abandoned(out)
-        draft = Path(tempfile.mkdtemp(prefix=f".{out.name}-", dir=out.parent))
-    except OSError as error:
-        raise UserError(f"{out}: cannot be written: {error.strerror or error}") from error
-    try:
-        with lock_file(draft / _LOCK):
-            yield draft
-    finally:
-        shutil.rmtree(draft, ignore_errors=True)
+    with ExitStack() as held:
+        yield _new_draft(out, held)
+
+
+def _new_draft(out: Path, held: ExitStack) -> Path:
+    while True:
+        try:
+            out.parent.mkdir(parents=True, exist_ok=True)
+            _remove_abandoned(out)
+            draft = Path(tempfile.mkdtemp(_ENDING, f".{out.name}-", out.parent))
+        except OSError as error:
+            raise UserError(f"{out}: cannot be written: {error.strerror or error}") from error
+        held.callback(shutil.rmtree, draft, ignore_errors=True)
+        with suppress(FileNotFoundError):  # another run came before the lock: once more
+            held.enter_context(lock_file(draft / _LOCK))
+            if draft.exists():
+                return draft
 
 
 def _remove_abandoned(out: Path) -> None:
-    for draft in out.parent.glob(f".{escape(out.name)}-*"):
+    for draft in out.parent.glob(f".{escape(out.name)}-*{_ENDING}"):
         lock = draft / _LOCK
-        if lock.is_file():
-            try:
+        with suppress(OSError):  # its run goes on, has just ended, or is another user's
+            if lock.is_file():
                 with lock_file(lock, waits=False):
                     shutil.rmtree(draft, ignore_errors=True)
-            except BlockingIOError:
-                continue
-            shutil.rmtree(draft, ignore_errors=True)  # Windows keeps a locked file
-        elif draft.is_dir() and time.time() - draft.stat().st_mtime > _UNLOCKED_SECONDS:
-            shutil.rmtree(draft, ignore_errors=True)
+                shutil.rmtree(draft, ignore_errors=True)  # Windows keeps a locked file
+            else:
+                draft.rmdir()  # killed before its lock: empty
 
 
 def write_whole(path: Path, text: str) -> None:
     """Write a text file in one step, and make its folder: what was there stays until then.
 
-    A draft that a killed run left is written over by the next. A device is written to as it is.
+    Of two writers at once the later one's text stays. A device is written to as it is.
     """
     with draft_file(path) as draft:
         draft.write_text(text, encoding="utf-8")
@@ -68,14 +70,12 @@ def draft_file(path: Path) -> Generator[Path]:
         yield path
         return
     path = path.resolve()  # a link stays one
-    draft = path.with_name(f".{path.name}.draft")
-    try:
+    with draft_folder(path) as folder:
+        draft = folder / path.name
         yield draft
         if path.exists():
             shutil.copymode(path, draft)
         os.replace(draft, path)
-    finally:
-        draft.unlink(missing_ok=True)
 
 
 def write_secret(path: Path, content: bytes) -> None:
@@ -83,13 +83,10 @@ def write_secret(path: Path, content: bytes) -> None:
 
     A killed run leaves no part of it.
     """
-    draft = path.with_name(f".{path.name}.draft")
-    draft.unlink(missing_ok=True)
-    try:
+    with draft_folder(path) as folder:
+        draft = folder / path.name
         with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
         os.link(draft, path)
-    finally:
-        draft.unlink(missing_ok=True)

@@ -131,9 +131,11 @@ def read_wearables(paths: Iterable[str | Path], settings: WearableSettings) -> I
     reject_other_files(builder, paths, TABLE_EXTENSIONS)
     length = round(settings.window_hours * MICROSECONDS_PER_DAY / 24)
     # several files of one patient share windows if the file names give the patient
-    for _, group in groupby(
-        list_files(paths, TABLE_EXTENSIONS), key=lambda path: _recording(path, settings)
-    ):
+
+    def recording(path: Path) -> str:
+        return _recording(path, settings)
+
+    for _, group in groupby(sorted(list_files(paths, TABLE_EXTENSIONS), key=recording), recording):
         windows: dict[tuple[int, int], _Window] = {}
         for path in group:
             for rejected in _summarise(path, settings, length, windows):

@@ -21,7 +21,8 @@ def typical_patient(
     facts: dict[str, Any] = {}
     for column in roles.covariates:
         if column.kind == "number":
-            facts[covariate_code(column)] = round(statistics.median(table.numbers(column.name)), 2)
+            median = statistics.median(table.numbers(column.name))
+            facts[covariate_code(column)] = float(f"{median:.6g}")  # 0.15, not 0.15000000000000002
         elif column.kind in ("category", "sex", "code"):
             facts[covariate_code(column)] = table.values(column.name)[0]
     return json.dumps({"facts": {**facts, **stated}}, indent=2, ensure_ascii=False) + "\n"

@@ -293,7 +293,7 @@ def _days(
         return float(request.days)
     guessed.add("days")
     if time is not None:
-        return float(round(statistics.median(table.numbers(time))))
+        return float(max(1, round(statistics.median(table.numbers(time)))))
     if entry is not None and measured is not None:
         days = table.days_between(entry, measured)
         if days:

@@ -95,7 +95,8 @@ def read_table(path: Path) -> Table:
 
 
 def _as_number(cell: str, has_commas: bool) -> float | None:
-    """A number, also with a decimal comma; None for anything else."""
+    """A number, also with a decimal comma, and 5 of `<5`, as at ingest; None for anything else."""
+    cell = cell.lstrip("<>= ")
     is_grouped = has_commas and _GROUPED.fullmatch(cell) is not None
     text = cell.replace(".", "").replace(",", ".") if is_grouped or "," in cell else cell
     try:

@@ -29,6 +29,8 @@ def test_a_template_is_filled_or_left_out(template: str, filled: str | None) -> 
         ("Observation?patient=x&code=http://loinc.org|29463-7", ["conform-1"]),
         ("Observation?patient=x&code=29463-7,8302-2", ["conform-1", "conform-2"]),
         ("Observation?patient=x&_sort=-date&_count=2", ["conform-5", "conform-4"]),
+        ("MedicationRequest?status=active&_count=%C2%B2", ["conform-current"]),
+        (f"MedicationRequest?status=active&_count={'9' * 5_000}", ["conform-current"]),
         ("MedicationRequest?status=active", ["conform-current"]),
         ("MedicationRequest?code=11289", ["conform-current"]),
         ("AllergyIntolerance?patient=x", []),

@@ -84,6 +84,30 @@ def test_a_gvcf_block_is_reference_only_at_its_positions(tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize(
+    "record",
+    [
+        "chr10 94781000 . T <DEL> . PASS SVTYPE=DEL;END=94781900 GT 0/0",
+        "chr10 94781000 . T <CNV> . PASS END=94781900 GT 0/0",
+        "chr10 94781000 . T . . PASS SVTYPE=CNV;END=94781900 GT 0/0",
+    ],
+)
+def test_no_deletion_of_a_segment_is_no_reference_at_its_positions(
+    tmp_path: Path, record: str
+) -> None:
+    batch = read(tmp_path, vcf([record]))
+    assert batch.events.num_rows == 0
+    assert reasons(batch)["CYP2C19 rs4244285"].startswith("lies inside a longer record")
+
+
+def test_positions_of_thousands_of_digits_and_two_samples_of_one_name(tmp_path: Path) -> None:
+    digits = "9" * 5_000
+    long = [f"chr10 {digits} . G A 99 PASS . GT 0/1", f"chr10 5 . G . . . END={digits} GT 0/0"]
+    assert read(tmp_path, vcf([*long, FULL[0]])).events.num_rows == 1
+    batch = read(tmp_path, vcf([f"{FULL[0]} 0|0"], ("7", "7")))
+    assert batch.rejected["reason"].to_pylist() == ["two sample columns have the same name"]
+
+
+@pytest.mark.parametrize(
     ("record", "reason"),
     [
         ("G A 99 PASS . GT ./1", "one allele (./1) is missing"),
@@ -102,7 +126,7 @@ def test_a_gvcf_block_is_reference_only_at_its_positions(tmp_path: Path) -> None
             "reference is A here, G in the panel: another assembly, or not "
             "left-aligned (bcftools norm)",
         ),
-        ("G A 99 PASS END=94781900 GT 0/1", "genotype 0/1 in a reference block"),
+        ("G <*> 99 PASS END=94781900 GT 0/1", "genotype 0/1 in a reference block"),
         ("G A 99 PASS", "the record ends before its sample column"),
     ],
 )

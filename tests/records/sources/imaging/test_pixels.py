@@ -147,6 +147,10 @@ def test_pictures_are_on_the_scale_of_their_type(tmp_path: Path) -> None:
     Image.new("RGB", (8, 8)).save(tmp_path / "c.png")
     with pytest.raises(PixelError, match=r"is a colour image \(RGB\); only grey is read"):
         read_picture(tmp_path / "c.png", SMALL, "XC")
+    Image.fromarray(np.where(RAMP > 9, np.nan, RAMP).astype(np.float32)).save(tmp_path / "n.tif")
+    for modality in ("XC", "OT"):  # with a window and without one
+        with pytest.raises(PixelError, match="has numbers that are not finite"):
+            read_picture(tmp_path / "n.tif", own, modality)
     (tmp_path / "d.png").write_bytes((tmp_path / "a.png").read_bytes()[:50])
     with pytest.raises(PixelError, match="is damaged or no PNG or TIFF"):
         read_picture(tmp_path / "d.png", SMALL, "XC")

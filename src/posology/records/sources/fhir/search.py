@@ -7,6 +7,8 @@ from urllib.parse import parse_qsl
 Resource = dict[str, Any]
 TOKEN = re.compile(r"\{\{\s*([^{}]*?)\s*\}\}")
 """A token of a prefetch template."""
+_LONGEST_COUNT = 9
+"""Digits of a `_count` that is followed: no patient has a billion resources (our choice)."""
 _USER_TOKENS = {
     "userPractitionerId": "Practitioner",
     "userPractitionerRoleId": "PractitionerRole",
@@ -46,7 +48,7 @@ def answer_query(query: str, resources: list[Resource]) -> Resource | None:
     found = [resource for resource in resources if _is(resource, parts[0])]
     count = None
     for name, value in parse_qsl(search):
-        if name == "_count" and value.isdigit():
+        if name == "_count" and value.isdecimal() and len(value) <= _LONGEST_COUNT:
             count = int(value)
         elif name == "_sort":
             found.sort(key=_date, reverse=value.startswith("-"))

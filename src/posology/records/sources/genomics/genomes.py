@@ -177,7 +177,7 @@ def collect_calls(
         chrom, _, rest = line.partition(b"\t")
         places = by_chrom.get(chrom)
         text = rest.partition(b"\t")[0]
-        if places is None or not text.isdigit():
+        if places is None or not _is_position(text):
             continue
         start = int(text)
         cells = None
@@ -195,9 +195,13 @@ def _block_end(line: bytes, start: int) -> int:
     """Last position of a gVCF block."""
     info = line.split(b"\t", 8)[7] if line.count(b"\t", 0, 4096) >= 7 else b""
     for part in info.split(b";"):
-        if part.startswith(b"END=") and part[4:].strip().isdigit():
+        if part.startswith(b"END=") and _is_position(part[4:].strip()):
             return max(start, int(part[4:]))
     return start
+
+
+def _is_position(text: bytes) -> bool:
+    return text.isdigit() and len(text) <= 12
 
 
 def _choose_call(site: Site, records: list[Call]) -> Call | str:

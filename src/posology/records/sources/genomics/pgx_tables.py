@@ -175,7 +175,7 @@ def _citation(drug: Json) -> str:
 
 
 def _is_number(value: object) -> bool:
-    return str(value).replace(".", "", 1).isdigit()
+    return str(value).replace(".", "", 1).isdecimal()
 
 
 def _pair_key(names: Iterable[str]) -> tuple[str, ...]:

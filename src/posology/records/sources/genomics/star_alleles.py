@@ -67,7 +67,7 @@ def gene_events(result: GeneResult, time: int | None) -> list[Event]:
         events.append(Event(f"GENOTYPE//{gene}//{code_part(join_diplotype(*pair))}", time))
     events.append(Event(f"PHENOTYPE//{gene}//{code_part(shown.phenotype).lower()}", time))
     scores = {x.activity_score for x in result.interpretations}
-    if len(scores) == 1 and shown.activity_score.replace(".", "", 1).isdigit():
+    if len(scores) == 1 and shown.activity_score.replace(".", "", 1).isdecimal():
         score = float(shown.activity_score)
         events.append(Event(f"ACTIVITY_SCORE//{gene}", time, score, None, "1"))
     return events

@@ -23,6 +23,10 @@ _LENGTHS = {
 }
 
 
+_ALTS_OF_BLOCKS = frozenset({".", "<NON_REF>", "<*>"})
+"""ALT of reference blocks (VCF 4.3, section 5.5); `<DEL>` with 0/0 says nothing of single bases."""
+
+
 @dataclass(frozen=True, slots=True)
 class Header:
     """The header of a VCF file."""
@@ -82,6 +86,8 @@ def read_header(lines: Iterator[tuple[int, bytes | Rejection]]) -> Header | Reje
             cells = text.split("\t")
             if len(cells) < 10:
                 return Rejection("header", text, "no sample column: the file has no genotypes")
+            if len({*cells[9:]}) < len(cells[9:]):
+                return Rejection("header", "", "two sample columns have the same name")
             return Header(tuple(cells[9:]), contigs, assembly)
         elif not text.startswith("#"):
             return Rejection("header", text, "not a VCF: no #CHROM line before the records")
@@ -108,7 +114,8 @@ def parse_call(cells: list[str], sample: int, position: int, gate: Gate) -> Call
         return _no_call("the record ends before its sample column")
     ref, alts, quality, passed, info = cells[3].upper(), *cells[4:8]
     fields = dict(zip(cells[8].split(":"), cells[9 + sample].split(":"), strict=False))
-    block = ";END=" in f";{info}"
+    block = ";END=" in f";{info}" and {*alts.split(",")} <= _ALTS_OF_BLOCKS
+    block = block and "SVTYPE=" not in info  # such as a segment without copies lost or gained
     if int(cells[1]) != position and not block:
         return _no_call("lies inside a longer record; left-align and split (bcftools norm)")
     if set(passed.split(";")) - set(gate.filters):

@@ -52,7 +52,7 @@ def read_dicom_pixels(path: Path, settings: PixelSettings) -> np.ndarray | None:
         pixels = pixels if image.get("NumberOfFrames") or pixels.ndim == 3 else pixels[None]
         pixels = pixels if pixels.ndim == 3 else pixels[None]
         chosen = _spread(len(pixels), settings.frames)
-        rescaled = np.stack([_rescale(image, at, pixels[at]) for at in chosen])
+        rescaled = _finite(np.stack([_rescale(image, at, pixels[at]) for at in chosen]))
         grey = _window(image, chosen, rescaled, settings)
     if image.PhotometricInterpretation == "MONOCHROME1":
         grey = 1.0 - grey
@@ -82,7 +82,7 @@ def read_picture(path: Path, settings: PixelSettings, modality: str) -> np.ndarr
     if len({frame.shape for frame in frames}) != 1:
         raise PixelError("has frames of different sizes")
     stored = np.stack(frames)
-    values = stored.astype(np.float32)
+    values = _finite(stored.astype(np.float32))
     if modality in settings.window:
         grey = _linear(values, *settings.window[modality])
     elif stored.dtype in (np.uint8, np.uint16):
@@ -201,10 +201,14 @@ def _linear(values: np.ndarray, centre: float, width: float) -> np.ndarray:
     return np.clip((values - (centre - 0.5)) / (width - 1) + 0.5, 0.0, 1.0)
 
 
+def _finite(values: np.ndarray) -> np.ndarray:
+    if not np.isfinite(values).all():
+        raise PixelError("has numbers that are not finite")
+    return values
+
+
 def _whole_range(values: np.ndarray) -> np.ndarray:
     low, high = float(values.min()), float(values.max())
-    if not math.isfinite(low) or not math.isfinite(high):
-        raise PixelError("has numbers that are not finite")
     return (values - low) / (high - low) if high > low else np.zeros_like(values)
 
 
