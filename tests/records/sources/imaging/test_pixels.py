@@ -1,5 +1,7 @@
 """Pixels become small arrays: rescaled, windowed, upright in grey; what cannot be read is named."""
 
+import errno
+import random
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +12,7 @@ from posology.errors import RecordError
 from posology.records.batching import combine_batches
 from posology.records.io.image_store import read_images
 from posology.records.pipeline.ingest import ingest
+from posology.records.schema import Event
 from posology.records.sources.imaging.pixels import (
     PixelError,
     PixelSettings,
@@ -17,7 +20,7 @@ from posology.records.sources.imaging.pixels import (
     read_picture,
     shrink,
 )
-from posology.records.sources.imaging.reader import make_sources, read_dicom
+from posology.records.sources.imaging.reader import ImagingSettings, make_sources, read_dicom
 from tests.builders.raw_events import events_of
 
 pydicom = pytest.importorskip("pydicom", reason="needs posology[imaging]")
@@ -154,6 +157,25 @@ def test_pictures_are_on_the_scale_of_their_type(tmp_path: Path) -> None:
     (tmp_path / "d.png").write_bytes((tmp_path / "a.png").read_bytes()[:50])
     with pytest.raises(PixelError, match="is damaged or no PNG or TIFF"):
         read_picture(tmp_path / "d.png", SMALL, "XC")
+
+
+def test_damaged_bytes_never_end_the_ingest(tmp_path: Path) -> None:
+    content, chosen = dicom(tmp_path / "a.dcm").read_bytes(), random.Random(1)
+    settings, path = ImagingSettings(pixels=SMALL), tmp_path / "x.dcm"
+    for _ in range(300):
+        damaged = bytearray(content[: chosen.choice((len(content), chosen.randrange(132, 600)))])
+        for _ in range(chosen.randrange(6)):
+            damaged[chosen.randrange(132, len(damaged) + 1) - 1] = chosen.randrange(256)
+        path.write_bytes(damaged)
+        assert combine_batches(read_dicom([path], settings, lambda _header, _image: [])).rows == 1
+
+
+def test_a_full_disk_is_no_damaged_image(tmp_path: Path) -> None:
+    def keep(_header: Event, _image: np.ndarray) -> list[Event]:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with pytest.raises(OSError, match="No space left"):
+        list(read_dicom([dicom(tmp_path / "a.dcm")], ImagingSettings(pixels=SMALL), keep))
 
 
 SETTINGS = """table = "pictures.csv"

@@ -1,6 +1,7 @@
 """Images as events: fields of the DICOM header and, if wanted, small arrays of the pixels."""
 
 import re
+import struct
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -58,9 +59,9 @@ _DATED = ("Series", "Study", "Acquisition", "Content")
 
 _DAMAGED = (
     *(OSError, EOFError, ValueError, KeyError),
-    *(NotImplementedError, AttributeError, TypeError),
+    *(NotImplementedError, AttributeError, TypeError, struct.error),
 )
-"""What pydicom raises at a damaged file, besides its own InvalidDicomError."""
+"""What pydicom raises at a damaged file, besides errors of its own."""
 
 
 ImageEvents = Callable[[Event, np.ndarray], list[Event]]
@@ -159,14 +160,14 @@ def read_dicom(
     settings = settings or ImagingSettings()
     try:
         import pydicom
-        from pydicom.errors import InvalidDicomError
+        from pydicom.errors import BytesLengthException, InvalidDicomError
     except ImportError as error:
         raise RecordError(
             "DICOM files need one more package: pip install 'posology[imaging]'"
         ) from error
     zone = parse_time_zone(settings.time_zone)
     builder = BatchBuilder(settings.batch_rows)
-    damaged = (InvalidDicomError, *_DAMAGED)
+    damaged = (InvalidDicomError, BytesLengthException, *_DAMAGED)
     files, others = _find_images([*paths], settings.extensions)
     for path in others:
         reason = "is no DICOM image by its name and first bytes"
@@ -176,7 +177,7 @@ def read_dicom(
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # about encodings; unreadable files are rejected
                 header = pydicom.dcmread(path, stop_before_pixels=True, specific_tags=_TAGS)
-            tags = {tag: str(header.get(tag) or "").strip() for tag in _TAGS}
+                tags = {tag: str(header.get(tag) or "").strip() for tag in _TAGS}
         except damaged as error:
             reason = f"is not a DICOM file that can be read ({str(error)[:120]})"
             builder.reject(str(path), 1, Rejection("file", path.name, reason))
@@ -235,15 +236,19 @@ def _with_pixels(
     event: Event, path: Path, pixels: PixelSettings | None, image_events: ImageEvents | None
 ) -> tuple[list[Event], list[Rejection]]:
     """The event and, if they are wanted and can be read, those of its pixels."""
+    from pydicom.errors import BytesLengthException
+
     if pixels is None or image_events is None:
         return [event], []
     try:
         array = read_dicom_pixels(path, pixels)
-        further = [] if array is None else image_events(event, array)
-    except (PixelError, OSError, EOFError, KeyError, AttributeError, TypeError) as error:
+    except (BytesLengthException, *_DAMAGED) as error:
         reason = str(error) if isinstance(error, PixelError) else "has damaged pixels"
         return [event], [Rejection("PixelData", "", reason)]
-    return [event, *further], []
+    try:
+        return [event, *([] if array is None else image_events(event, array))], []
+    except PixelError as error:
+        return [event], [Rejection("PixelData", "", str(error))]
 
 
 def picture_files(table: Path) -> list[Path]:
