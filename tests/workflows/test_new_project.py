@@ -158,8 +158,8 @@ def test_numbers_below_a_limit_and_small_ones_are_typical_too(tmp_path) -> None:
     assert study_of(project).outcome.range.at_most == 40.0
     assert json.loads(project.files["patient.json"])["facts"]["BASELINE//hs_crp"] == 20.0
     small = text.replace("<", "0.000")
-    facts = json.loads(plan(tmp_path, small, outcome="y", treatments=("trt",)).files["patient.json"])["facts"]
-    assert facts["BASELINE//hs_crp"] == 0.00027
+    project = plan(tmp_path, small, outcome="y", treatments=("trt",))
+    assert json.loads(project.files["patient.json"])["facts"]["BASELINE//hs_crp"] == 0.00027
 
 
 def test_several_rows_of_a_patient_are_refused(tmp_path) -> None:
