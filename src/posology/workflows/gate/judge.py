@@ -21,10 +21,16 @@ from posology.evaluation.gate.advantage import (
     require_support,
 )
 from posology.evaluation.gate.requirement import GateVerdict, Requirement
-from posology.evaluation.intervals import Interval, bootstrap_means, percentile_interval
+from posology.evaluation.intervals import (
+    Interval,
+    bootstrap_means,
+    percentile_interval,
+    weighted_ratio,
+)
 from posology.evaluation.off_policy.support import Refusal
 from posology.evaluation.off_policy.trajectory_value import TrajectoryValue
 from posology.evaluation.table1.predictions import Predictions
+from posology.learners.features.rewards import follow_up_weights
 from posology.workflows.effect_content import has_trajectories
 from posology.workflows.effect_study import EffectResult
 from posology.workflows.evaluate import TruthEvaluation, ValueEvaluation
@@ -153,16 +159,21 @@ def _harm(
 def _calibration(
     effects: EffectResult, policy: Policy, rng: np.random.Generator
 ) -> Requirement | None:
-    """Of the options given; None where what is predicted is no probability of their outcome."""
+    """Of the options given; None where what is predicted is no probability of their outcome.
+
+    Known outcomes stand for those that follow-up did not reach: events come earlier than their
+    absence, so that unweighted they would be too many.
+    """
     cohort, trial = effects.cohort, effects.trial
     effective = cohort.effective[trial.row].astype(np.float64)
-    known = ~np.isnan(effective)
+    weight = follow_up_weights(cohort)[trial.row].astype(np.float64)
+    known = ~np.isnan(effective) & (weight > 0)
     if not trial.is_binary or has_trajectories(cohort) or not known.any():
         return None
     predicted = predict_effectiveness(policy, cohort, trial.row)
     given = predicted[np.arange(len(trial.row)), trial.trial.treatment]
     gap = (given - effective)[known]
-    return require_calibration(_mean(gap, trial.trial.subject[known], rng))
+    return require_calibration(_mean(gap, trial.trial.subject[known], rng, weight[known]))
 
 
 def _safety(policy: Policy, cohort: Cohort) -> Requirement:
@@ -183,8 +194,14 @@ def _first_choice(
 
 
 def _mean(
-    values: Float64[np.ndarray, " decision"], subject: np.ndarray, rng: np.random.Generator
+    values: Float64[np.ndarray, " decision"],
+    subject: np.ndarray,
+    rng: np.random.Generator,
+    weight: Float64[np.ndarray, " decision"] | None = None,
 ) -> Interval:
     """A mean over decisions with its interval over patients."""
-    draws = bootstrap_means(values[:, None], subject, rng)[:, 0]
-    return percentile_interval(float(values.mean()), draws)
+    weight = np.ones(len(values)) if weight is None else weight
+    draws = bootstrap_means(np.column_stack([weight * values, weight]), subject, rng)
+    return percentile_interval(
+        float(np.average(values, weights=weight)), weighted_ratio(draws[:, 0], draws[:, 1])
+    )
