@@ -36,6 +36,8 @@ def has_formula(train: Cohort) -> bool:
     return bool(train.profile.formulas)
 
 
+FORMULA_REFIT = "formula_refit"
+"""Name of the study's formula, refitted."""
 BASELINES: tuple[Baseline, ...] = (
     Baseline("logistic", LogisticLearner(excluded_prefixes=FORMULA_CODES)),
     Baseline("forest", RandomForestLearner(excluded_prefixes=FORMULA_CODES)),
@@ -64,7 +66,7 @@ def baselines(train: Cohort, validation: Cohort) -> Iterator[tuple[str, Callable
     """Name and fit function of every baseline: guidelines, a refitted formula, BASELINES."""
     yield from guidelines(train)
     for formula in train.profile.formulas[:1]:
-        yield "formula_refit", partial(build_formula_policy, formula, train)
+        yield FORMULA_REFIT, partial(build_formula_policy, formula, train)
     for baseline in BASELINES:
         if baseline.applies_to(train):
             yield baseline.name, partial(baseline.learner.fit, train, validation)

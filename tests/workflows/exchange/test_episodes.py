@@ -65,6 +65,14 @@ def test_an_episode_is_cut_where_the_option_or_the_reward_is_not_known(cohort: C
     assert second not in episodes.subject_id, "its first reward is not known"
 
 
+def test_a_reward_that_counts_for_nothing_is_not_known(cohort: Cohort) -> None:
+    weight = np.ones(len(cohort), np.float32)
+    weight[1] = 0
+    episodes = to_logged_episodes(replace(cohort, reward_weight=weight)).trajectories
+    assert np.diff(episodes.offsets)[0] == 1
+    assert not episodes.terminal[0]
+
+
 def test_without_later_decisions_every_decision_is_an_episode(cohort: Cohort) -> None:
     logged = to_logged_episodes(_discounted(cohort, 0.0)).trajectories
     assert len(logged) == len(cohort)

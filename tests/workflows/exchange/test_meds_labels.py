@@ -40,6 +40,23 @@ def test_each_task_has_the_labels_that_are_known(cohort: Cohort, tmp_path) -> No
     assert given.to_pylist() == [names[row] for row in cohort.treatment]
 
 
+def test_what_counts_for_nothing_is_no_label(cohort: Cohort) -> None:
+    """So late that only events could become known: their labels would all be alike."""
+    known = ~np.isnan(cohort.effective)
+    late = np.flatnonzero(known)[:5]
+    weight = known.astype(np.float32)
+    weight[late] = 0
+    assert cohort.diagnosis is not None
+    diagnosed = (~np.isnan(cohort.diagnosis)).astype(np.float32)
+    diagnosed[late] = 0
+    weighted = replace(cohort, censoring_weight=weight, diagnosis_weight=diagnosed)
+    labels = to_meds_labels(weighted)
+    subject_id = cohort.history.subject_id[cohort.subject]
+    assert labels["effective"]["subject_id"].to_pylist() == subject_id[weight > 0].tolist()
+    assert not set(labels["diagnosis_thyroid"]["subject_id"].to_pylist()) & set(subject_id[late])
+    assert len(labels["treatment"]) == len(cohort)
+
+
 def test_the_splits_have_the_names_of_meds(cohort: Cohort, tmp_path) -> None:
     write_meds_labels(cohort, tmp_path / "labels")
     table = pq.read_table(tmp_path / "labels" / "subject_splits.parquet")

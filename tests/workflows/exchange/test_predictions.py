@@ -113,6 +113,15 @@ def test_other_decisions_are_not_predicted(cohort: Cohort, policy: Policy) -> No
         predict_cohort(imported, select_split(cohort, "train"))
 
 
+def test_decisions_without_a_date_come_back_by_their_patient(cohort: Cohort) -> None:
+    undated = replace(cohort, time=np.full(len(cohort), np.nan))
+    frame = to_frame(undated).select(["subject_id", "time", "treatment"])
+    imported = read_predictions(frame, undated)
+    everything = np.ones((len(cohort), len(NAMES)), dtype=bool)
+    found = imported.choice_probabilities(cohort.history, cohort.last_step, everything)
+    assert (found.argmax(axis=1) == cohort.treatment).all()
+
+
 def test_several_decisions_of_a_patient_are_told_by_their_time() -> None:
     cohort = small_trajectories()
     names = cohort.study.formulary.names
@@ -200,7 +209,7 @@ def test_a_file_that_cannot_be_read_is_an_error(cohort: Cohort, tmp_path: Path) 
 def test_names_must_be_new(cohort: Cohort, tmp_path: Path) -> None:
     path = _write(cohort, tmp_path, {})
     assert set(read_named_predictions([str(path), f"other={path}"], cohort)) == {"p", "other"}
-    for name in ("posology", "usual", "", cohort.study.rules[0].name):
+    for name in ("posology", "usual", "", "boosting", cohort.study.rules[0].name):
         with pytest.raises(UserError, match="is empty or taken; write --beside NAME="):
             read_named_predictions([f"{name}={path}"], cohort)
 

@@ -14,7 +14,7 @@ from posology.domain.trajectories import (
     select_episodes,
 )
 from posology.errors import UserError
-from posology.learners.features.rewards import has_next_decision, with_last_states
+from posology.learners.features.rewards import has_next_decision, reward_weights, with_last_states
 from posology.records.io.drafts import draft_file
 from posology.workflows.exchange.facts import extract_facts, fill_unknown
 
@@ -51,7 +51,8 @@ def to_logged_episodes(cohort: Cohort) -> LoggedEpisodes:
     facts = fill_unknown(extract_facts(cohort), cohort.split == TRAIN)
     ended, subject = _ended(cohort, single), cohort.subject
     offsets = episode_offsets(np.arange(len(cohort)) if single else subject)
-    usable = (cohort.treatment >= 0) & ~np.isnan(cohort.reward)
+    is_late = reward_weights(cohort) == 0  # a reward is known only if it came early
+    usable = (cohort.treatment >= 0) & ~np.isnan(cohort.reward) & ~is_late
     cut = _first_false(usable, offsets)
     last = offsets[1:] - 1
     X = facts.X.astype(np.float64)

@@ -17,6 +17,7 @@ from meds.schema import (
 from posology.domain.cohort import Cohort
 from posology.domain.study import EVENT_KINDS
 from posology.errors import UserError
+from posology.learners.features.rewards import diagnosis_weights, follow_up_weights
 from posology.records.io.drafts import draft_folder
 from posology.workflows.exchange.decisions import decision_times
 
@@ -30,7 +31,8 @@ def to_meds_labels(cohort: Cohort) -> dict[str, pa.Table]:
 
     Tasks: `effective` of the option given, the `outcome` where it is a number, the `treatment`
     given, the `best_treatment` where it is known, and the study's own `diagnosis_NAME` and
-    `progression_NAME`. Times to events are none: the schema has no place for censored ones.
+    `progression_NAME`. Times to events are none: the schema has no place for censored ones. Nor are
+    decisions so late in the records that only what came early could become known.
     """
     times = decision_times(cohort)
     if np.isnat(times).any():
@@ -87,14 +89,16 @@ def _subject_splits(cohort: Cohort) -> pa.Table:
 def _tasks(cohort: Cohort) -> Iterator[tuple[str, str, pa.Array, np.ndarray]]:
     """Name, column, labels and which of them are known, of each task."""
     study, names = cohort.study, cohort.study.formulary.names
-    yield ("effective", *_boolean(cohort.effective))
+    is_late = follow_up_weights(cohort) == 0
+    yield ("effective", *_boolean(np.where(is_late, np.nan, cohort.effective)))
     if study.outcome.kind not in EVENT_KINDS:
-        yield ("outcome", *_number(cohort.outcome))
+        yield ("outcome", *_number(np.where(is_late, np.nan, cohort.outcome)))
     yield ("treatment", *_category(cohort.treatment, names))
     yield ("best_treatment", *_category(cohort.best_treatment, names))
     if cohort.diagnosis is not None:
+        diagnosis = np.where(diagnosis_weights(cohort) == 0, np.nan, cohort.diagnosis)
         for at, target in enumerate(study.diagnosis):
-            yield (f"diagnosis_{target.name}", *_boolean(cohort.diagnosis[:, at]))
+            yield (f"diagnosis_{target.name}", *_boolean(diagnosis[:, at]))
     if cohort.progression is not None:
         for at, target in enumerate(study.progression):
             yield (f"progression_{target.name}", *_number(cohort.progression[:, at]))

@@ -34,6 +34,8 @@ def read_predictions(source: str | Path | pa.Table, cohort: Cohort) -> Predictio
     rows = read_rows(source)
     subject_id = cohort.history.subject_id[cohort.subject]
     several = len(np.unique(subject_id)) < len(subject_id)
+    if all(cell is None or cell == "" for cell in rows.columns.get("time", ())):
+        rows.columns.pop("time", None)  # as `to_frame` has it of decisions without a date
     check_columns(rows, cohort.study, several)
     decision = _match(rows, cohort, subject_id)
     choose, effective = options_of(rows, cohort.study)
@@ -56,8 +58,11 @@ def read_named_predictions(
     sources: Sequence[str], cohort: Cohort
 ) -> Mapping[str, PredictionTablePolicy]:
     """The policies of `NAME=FILE` words; a file alone is named after itself."""
+    from posology.learners.baselines import BASELINES, FORMULA_REFIT  # they import torch
+
     policies: dict[str, PredictionTablePolicy] = {}
-    taken = {"posology", "usual", *(rule.name for rule in cohort.study.rules)}
+    taken = {"posology", "usual", FORMULA_REFIT, *(rule.name for rule in cohort.study.rules)}
+    taken |= {baseline.name for baseline in BASELINES}
     for source in sources:
         name, equals, path = source.partition("=")
         name, path = (name.strip(), path) if equals else (Path(source).stem, source)
