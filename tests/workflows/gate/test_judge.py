@@ -14,7 +14,7 @@ from tests.builders.linear_policy import LinearPolicy
 
 @pytest.mark.parametrize("leaving", ["none", "independent", "arm"])
 def test_calibration_counts_events_no_more_where_patients_leave(leaving: str) -> None:
-    """A fifth has the event; of those whose outcome is known where 60 % leave, more than a fifth."""
+    """A fifth has the event; of the known outcomes where 60 % leave, more than a fifth."""
     rng, outcome = np.random.default_rng(0), 'kind = "does_not_occur"\ncodes = ["EVENT"]'
     patients = draw_patients(4_000, 3, leaving, 0.0, 0.0)
     cohort = followed_cohort(patients, f"{outcome}\nwithin_days = 365")

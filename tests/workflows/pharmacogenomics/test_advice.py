@@ -96,6 +96,41 @@ def test_genes_are_read_from_every_kind_of_field() -> None:
     }
 
 
+@pytest.mark.parametrize(
+    ("value", "score"),
+    [(0, "0.0"), (0.0, "0.0"), ("0", "0.0"), ("0,5", "0.5"), ({"value": 0}, "0.0"), ("≥3", "≥3")],
+)
+def test_an_activity_score_of_no_function_is_read_however_it_is_written(value, score) -> None:
+    """0 equals False in Python: the score of patients whom a standard dose kills was dropped."""
+    expected = (ReportedGene("DPYD", "", "", score),)
+    assert reported_genes({"facts": {"ACTIVITY_SCORE//DPYD": value}}) == expected
+    event = {"code": "ACTIVITY_SCORE//DPYD", "value": value}
+    if not isinstance(value, dict):
+        assert reported_genes({"facts": {}, "events": [event]}) == expected
+
+
+@pytest.mark.parametrize("value", [None, False, "unknown", "unbekannt", "", [], True])
+def test_what_is_no_activity_score_is_none(value: object) -> None:
+    assert reported_genes({"facts": {"ACTIVITY_SCORE//DPYD": value}}) == ()
+
+
+def test_a_gene_may_have_a_date_several_values_or_a_yes() -> None:
+    facts = {
+        "GENOTYPE//CYP2C19": {"value": "*2/*2", "date": "2020-01-01"},
+        "PHENOTYPE//HLA-B": ["*57:01 positive", "*15:02 negative"],
+        "PHENOTYPE//TPMT//poor_metabolizer": "ja",
+        "PHENOTYPE//NUDT15//poor_metabolizer": "no",
+        "GENOTYPE//CYP2C9": "nicht bekannt",
+        "PHENOTYPE//UGT1A1//poor_metabolizer": "2020-01-01",
+    }
+    assert set(reported_genes({"facts": facts})) == {
+        ReportedGene("CYP2C19", "*2/*2"),
+        ReportedGene("HLA-B", "", "*57:01 positive; *15:02 negative"),
+        ReportedGene("TPMT", "", "poor metabolizer"),
+        ReportedGene("UGT1A1", "", "poor metabolizer"),
+    }
+
+
 def test_genes_are_read_from_events() -> None:
     codes = ["GENOTYPE//CYP2C9//*1/*3", "ACTIVITY_SCORE//CYP2C9", "SEX//male"]
     table = pa.table({"subject_id": [1, 1, 1], "code": codes, "numeric_value": [None, 1.0, None]})

@@ -21,15 +21,15 @@ _NUMBER = re.compile(r"([-+]?(?:\d+(?:[.,]\d+)?|[.,]\d+)(?:[eE][-+]?\d+)?)\s*(.*
 _AGE_RANGE = re.compile(r"(\d{1,3})\s*(?:-|to|bis)\s*(\d{1,3})|(\d{1,3})\s*\+")
 _RANGE = re.compile(r"\d+(?:[.,]\d+)?\s*(?:-|\u2013|to)\s*\d+(?:[.,]\d+)?")
 NOT_KNOWN = "not known"
-_NOT_KNOWN = frozenset({NOT_KNOWN, "unknown", "unbekannt", "nicht bekannt"})
+NOT_KNOWN_WORDS = frozenset({NOT_KNOWN, "unknown", "unbekannt", "nicht bekannt"})
 _THOUSANDS = re.compile(r"[-+]?[1-9]\d{0,2}(?:,\d{3})+")
 """What is 1234 for some readers, and 1.234 for others."""
 _SHOWN = 60
 """Characters of a value that an error repeats. Our choice."""
 _NEAR = 0.8
 """Likeness (difflib) from which on a value is taken for misspelt. Our choice."""
-_YES = frozenset({"yes", "y", "true", "present", "ja", "j", "vorhanden"})
-_NO = frozenset({"no", "n", "false", "absent", "nein"})
+YES_WORDS = frozenset({"yes", "y", "true", "present", "ja", "j", "vorhanden"})
+NO_WORDS = frozenset({"no", "n", "false", "absent", "nein"})
 _YEARS = ("years", "year", "y", "a", "jahre", "jahr", "j")
 """Words of a form in English and German."""
 BMI_UNITS = ("kg/m2", "kg/m²", "kg/m^2", "kg/m*2")
@@ -100,7 +100,7 @@ def _read_one(field: Field, value: Any, place: str) -> Iterator[Entry]:
 def is_not_known(field: Field, value: Any) -> bool:
     """Whether a value states in words that the fact is not known, and is none of its choices."""
     word = normalise(value) if isinstance(value, str) else ""
-    return word in _NOT_KNOWN and word not in _codes_by_word(field)
+    return word in NOT_KNOWN_WORDS and word not in _codes_by_word(field)
 
 
 def is_range(value: Any) -> bool:
@@ -270,9 +270,9 @@ def _yes_no(
     word = str(value).strip().casefold() if isinstance(value, bool | str) else None
     if value in (0, 1) and not isinstance(value, bool | str):
         word = "yes" if value else "no"
-    if word not in _YES | _NO:
+    if word not in YES_WORDS | NO_WORDS:
         raise RecordError(f"{place} is yes or no, not {shown(value)}; write yes, no or null.")
-    answer = "yes" if word in _YES else "no"
+    answer = "yes" if word in YES_WORDS else "no"
     codes = dict(field.choices)
     if codes[answer]:
         yield Entry(field, codes[answer], None, time)

@@ -1,5 +1,7 @@
 """Add what a patient's genes mean to the inputs of a recommendation."""
 
+import math
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -8,13 +10,15 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from posology.advice.form.moments import is_date
+from posology.advice.form.values import NO_WORDS, NOT_KNOWN_WORDS, YES_WORDS
 from posology.advice.inputs import AdviceInputs
 from posology.advice.pharmacogenomics import GENE_FAMILIES, find_pgx, used_genes
 from posology.artifact import Artifact
 from posology.domain.codes import display_name
 from posology.domain.history import History
 from posology.domain.pharmacogenomics.patient import assess_genes
-from posology.domain.pharmacogenomics.phenotypes import ReportedGene
+from posology.domain.pharmacogenomics.phenotypes import ReportedGene, number_text
 from posology.domain.pharmacogenomics.spec import PgxSpec
 from posology.domain.pharmacogenomics.tables import PgxTables
 from posology.errors import UserError
@@ -183,10 +187,28 @@ def _facts(facts: dict[str, object]) -> Iterable[tuple[str, object]]:
         code = key.rpartition("[")[2].rstrip("]") if key.endswith("]") else key
         if not code.startswith(tuple(f"{family}//" for family in GENE_FAMILIES)):
             continue
-        if isinstance(value, str) and not code.startswith(_SCORE):
-            yield f"{code}//{value}", None
-        elif value not in (None, False):
-            yield code, value
+        for one in value if isinstance(value, list) else [value]:
+            yield from _fact(
+                code, one["value"] if isinstance(one, dict) and "value" in one else one
+            )
+
+
+def _fact(code: str, value: object) -> Iterable[tuple[str, object]]:
+    """One value; none where it says no, or that the fact is not known."""
+    word = value.strip().casefold() if isinstance(value, str) else ""
+    if value is None or value is False or word in NO_WORDS | NOT_KNOWN_WORDS:
+        return
+    is_answer = not isinstance(value, str) or word in YES_WORDS or is_date(value)
+    yield (code, value) if is_answer or code.startswith(_SCORE) else (f"{code}//{value}", None)
+
+
+def _score(value: object) -> str:
+    """An activity score as the tables write it, such as `0.0` or `≥3.0`; empty where it is none."""
+    if isinstance(value, str):
+        return number_text(value.replace(",", ".")) if re.search(r"\d", value) else ""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return ""
+    return str(float(value)) if math.isfinite(value) else ""
 
 
 def _rows(table: pa.Table) -> list[tuple[str, str, object]]:
@@ -216,7 +238,7 @@ def _latest(events: Iterable[tuple[str, str, object]]) -> tuple[ReportedGene, ..
             report = replace(report, diplotype=text)
         elif family == _PHENOTYPE and text:
             report = replace(report, phenotype=_add_phenotype(report, text.replace("_", " ")))
-        elif family == _SCORE and isinstance(value, int | float):
-            report = replace(report, activity_score=str(float(value)))
+        elif family == _SCORE and _score(value):
+            report = replace(report, activity_score=_score(value))
         genes[gene] = report
     return tuple(x for x in genes.values() if x.diplotype or x.phenotype or x.activity_score)
