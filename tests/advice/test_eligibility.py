@@ -100,3 +100,15 @@ def test_criteria_of_the_study_are_judged_for_the_patient() -> None:
     assert judge({LAB: 90.0}, age=30.0).not_met == (
         "It is for patients from 40 to 90 years, and this patient is 30 years old.",
     )
+
+
+def test_an_age_below_a_bound_is_judged_by_whole_years() -> None:
+    """A patient of 66 was taken into a study of those below 66."""
+    young = Criterion(Fact(("MEDS_BIRTH",), below=66.0, unit="years", is_age=True))
+    decision = replace(CRITERIA.decision, criteria=(young,))
+    study = replace(CRITERIA, decision=decision)
+    for age in (65.0, 65.5, 65.99):
+        assert check_eligibility(study, facts({}, ()), (age, age)) == ELIGIBLE
+    assert check_eligibility(study, facts({}, ()), (66.0, 66.0)).not_met == (
+        "It is for patients from 18 to 65 years, and this patient is 66 years old.",
+    )

@@ -19,6 +19,15 @@ def test_german_writes_a_comma_before_decimals_and_points_between_thousands() ->
     assert day(datetime.date(2026, 3, 1)) == "01-Mar-2026"
 
 
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [(250123.0, "250100"), (1e6, "1000000"), (-12345.0, "-12340"), (1e-7, "1e-07"), (0.5, "0.5")],
+)
+def test_a_large_number_is_written_out(value: float, shown: str) -> None:
+    """Platelets of 2.501e+05 are no reading that a clinician knows."""
+    assert number(f"{value:.4g}") == shown
+
+
 @given(st.floats(-1e6, 1e6), st.sampled_from(LANGUAGES))
 def test_a_number_that_was_written_is_read_as_it_was(x: float, language: str) -> None:
     with in_language(language):

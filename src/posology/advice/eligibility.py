@@ -1,5 +1,6 @@
 """Whether a study is for the patient at hand: its own criteria, as far as the facts decide them."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -89,11 +90,13 @@ def _by_age(study: Study, age: AgeSpan | None) -> tuple[list[str], list[str], li
 def _ages(study: Study) -> tuple[float | None, float | None]:
     """Youngest and oldest age, of `[advice]` and of the criteria; None for no limit.
 
-    An age above a bound is one of the bound here: whole years hide the difference.
+    An age above a bound is one of the bound here: whole years hide the difference. The oldest
+    below a bound is the number just before it.
     """
     facts = [c.fact for c in study.decision.criteria if c.fact.is_age]
     low = [study.advice.min_age, *(f.at_least for f in facts), *(f.above for f in facts)]
-    high = [study.advice.max_age, *(f.at_most for f in facts), *(f.below for f in facts)]
+    below = [math.nextafter(f.below, 0.0) for f in facts if f.below is not None]
+    high = [study.advice.max_age, *(f.at_most for f in facts), *below]
     lows, highs = ([bound for bound in side if bound is not None] for side in (low, high))
     return max(lows, default=None), min(highs, default=None)
 
@@ -119,6 +122,8 @@ def _judge(
 
 
 def _age_words(low: float | None, high: float | None) -> str:
+    if high is not None and float(f"{high:g}") != high:  # just before a bound, in whole years
+        high = math.floor(high)
     if low is not None and high is not None:
         text = tr("patients from {low} to {high} years")
         return text.format(low=number(f"{low:g}"), high=number(f"{high:g}"))

@@ -12,7 +12,11 @@ DAY = r"\d{2}-[A-Z][a-z]{2}-\d{4}|\d{2}\.\d{2}\.\d{4}"
 
 
 def number(written: str) -> str:
-    """A number that Python has written, in the language of the answer: `number(f"{x:,.1f}")`."""
+    """A number that Python has written, in the language of the answer: `number(f"{x:,.1f}")`.
+
+    A large one is written out: 250000 for `2.5e+05`.
+    """
+    written = f"{float(written):.0f}" if "e+" in written else written
     return written.translate(_SWAPPED) if current_language() == GERMAN else written
 
 

@@ -29,7 +29,7 @@ from posology.report.patient.forecast_terminal import forecast_panel, reading_li
 from posology.workflows.patient import Patient, encode
 from posology.workflows.progress import Progress, no_progress
 from posology.workflows.recommend import as_artifact
-from posology.workflows.results import Row, render_text, rows_to_table
+from posology.workflows.results import Row, render_text, rows_to_table, to_plain_json
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +125,7 @@ def predict(
         return _predict_cohort(loaded, patient, split, path, progress)
     result = _predict_patient(loaded, patient)
     if path is not None:
-        text = json.dumps(result.to_json()) + "\n"
+        text = json.dumps(to_plain_json(result.to_json())) + "\n"
         write_whole(Path(path), text)
     return result
 
@@ -170,7 +170,7 @@ def _predict_cohort(
                 subject = int(history.subject_id[cohort.subject[row]])
                 when = float(cohort.time[row]) if cohort.time is not None else None
                 body = {"model": model.digest, "subject_id": subject, "time": when}
-                lines.write(json.dumps({**body, **asdict(prediction)}) + "\n")
+                lines.write(json.dumps(to_plain_json({**body, **asdict(prediction)})) + "\n")
             expected.append(_expectations(prediction))
             if row % BATCH_SIZE == 0:
                 progress(f"{row:,} of {len(cohort):,}", row, len(cohort))

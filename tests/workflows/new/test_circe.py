@@ -246,6 +246,10 @@ FIRST = ("InclusionRules", 0, "expression", "CriteriaList", 0)
 ENTRY = ("PrimaryCriteria", "CriteriaList", 0, "ProcedureOccurrence")
 REFUSED = [
     (_changed(*FIRST, "StartWindow", "End", "Days", to=30), "StartWindow.End: looks after time z"),
+    (
+        _changed(*FIRST, "StartWindow", "Start", "Days", to=0),
+        "StartWindow.Start: the day of time zero alone",
+    ),
     (_changed(*FIRST, "StartWindow", to={}), r"CriteriaList\[0\].StartWindow.End: looks after"),
     (
         _changed(*FIRST, "StartWindow", "End", to={"Days": 1, "Coeff": -1}),

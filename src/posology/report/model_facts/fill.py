@@ -6,6 +6,7 @@ from typing import Any
 from posology.domain.codes import display_names, has_prefix
 from posology.domain.profile import Profile
 from posology.domain.study import Bounds, Study
+from posology.language.numbers import number
 from posology.report.model_facts.attributes import ATTRIBUTES, NOT_PROVIDED, ModelFact
 
 STUDY, SAVED, DETAILS = "study file", "saved policy", "details"
@@ -95,10 +96,10 @@ def study_findings(evidence: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def _dose_error(dose: Mapping[str, Any]) -> str:
-    error = dose["error"]
+    value, low, high = (number(f"{dose['error'][key]:.2g}") for key in ("value", "low", "high"))
     return (
-        f"In {dose['patients']:,} validation patients the dose was off by {error['value']:.2g} "
-        f"{dose['unit']} on average ({error['low']:.2g} to {error['high']:.2g})."
+        f"In {dose['patients']:,} validation patients the dose was off by {value} {dose['unit']} "
+        f"on average ({low} to {high})."
     )
 
 

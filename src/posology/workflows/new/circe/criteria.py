@@ -218,6 +218,9 @@ def _window(item: Json, path: str, into: Reading) -> float | None:
         )
         into.refuse(f"{where}.End", reason)
     days = start.get("Days")
+    if days == 0:
+        reason = "the day of time zero alone: a study looks one day back or more; write 1 or more"
+        into.refuse(f"{where}.Start", reason)
     if days is not None and int(start.get("Coeff", -1)) > 0 and days > 0:
         into.refuse(f"{where}.Start", "opens after time zero")
     return float(days) if days else None
