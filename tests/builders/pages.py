@@ -25,6 +25,8 @@ class Browser:
     app: FastAPI
     cookies: httpx.Cookies = field(default_factory=httpx.Cookies)
     page: httpx.Response | None = None
+    language: str = ""
+    """What it asks for; empty: nothing."""
 
     def get(self, path: str) -> httpx.Response:
         return self._send("GET", path, {})
@@ -71,7 +73,8 @@ class Browser:
                 cookies=self.cookies,
                 follow_redirects=follows,
             ) as http:
-                response = await http.request(method, path, data=fields or None, headers=HTML)
+                headers = HTML | ({"accept-language": self.language} if self.language else {})
+                response = await http.request(method, path, data=fields or None, headers=headers)
                 self.cookies = http.cookies
                 return response
 
@@ -88,23 +91,26 @@ def people_in(app: FastAPI) -> People:
     return people
 
 
-def signed_in(app: FastAPI, *roles: str, name: str = "Dr A. Sample") -> Browser:
+def signed_in(app: FastAPI, *roles: str, name: str = "Dr A. Sample", language: str = "") -> Browser:
     """A browser in which a person of these roles has signed in by a one-time link."""
     people = people_in(app)
     invitation = Invitation(f"local:{name}", name, roles)
-    browser = Browser(app)
+    browser = Browser(app, language=language)
     browser.post("/sign-in/link", {"token": people.links.make(invitation, people.now())})
     return browser
 
 
-def ask(app: FastAPI, patient_id: str = "MRN 4711", form: dict | None = None) -> str:
+def ask(
+    app: FastAPI, patient_id: str = "MRN 4711", form: dict | None = None, language: str = ""
+) -> str:
     """Id of a new answer for a patient, through the door for systems."""
 
     async def send() -> httpx.Response:
         transport = httpx.ASGITransport(app)
         async with httpx.AsyncClient(transport=transport, base_url="http://x") as http:
             body = {"form": form or FORM, "patient_id": patient_id}
-            return await http.post("/recommendations", json=body)
+            headers = {"accept-language": language} if language else {}
+            return await http.post("/recommendations", json=body, headers=headers)
 
     return asyncio.run(send()).json()["id"]
 

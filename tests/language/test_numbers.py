@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from posology.language.catalogue import ENGLISH, GERMAN, LANGUAGES, in_language
-from posology.language.numbers import DAY, day, number, parse_number
+from posology.language.numbers import DAY, day, number, parse_number, read_number
 
 
 def test_german_writes_a_comma_before_decimals_and_points_between_thousands() -> None:
@@ -43,3 +43,31 @@ def test_a_day_is_found_in_a_text(language: str) -> None:
 def test_a_word_is_no_number() -> None:
     with in_language(GERMAN), pytest.raises(ValueError, match="could not convert"):
         parse_number("weniger als 1")
+
+
+@pytest.mark.parametrize(
+    ("language", "text", "value"),
+    [
+        (ENGLISH, "2.5", 2.5),
+        (ENGLISH, "2,5", 2.5),
+        (ENGLISH, "1.500", 1.5),
+        (GERMAN, "2,5", 2.5),
+        (GERMAN, "2.5", 2.5),
+        (GERMAN, "1,500", 1.5),
+        (GERMAN, "1.500,5", 1500.5),
+        (GERMAN, " -0.500 ", -0.5),
+        (ENGLISH, "17", 17.0),
+    ],
+)
+def test_a_number_that_a_person_enters_is_read(language: str, text: str, value: float) -> None:
+    with in_language(language):
+        assert read_number(text) == value
+
+
+@pytest.mark.parametrize(
+    ("language", "text"),
+    [(ENGLISH, "1,500"), (GERMAN, "1.500"), (ENGLISH, ""), (GERMAN, "1,2,3"), (ENGLISH, "nan")],
+)
+def test_what_is_no_number_or_may_be_two_is_refused(language: str, text: str) -> None:
+    with in_language(language), pytest.raises(ValueError, match=r"number|float"):
+        read_number(text)

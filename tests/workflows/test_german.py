@@ -1,23 +1,17 @@
 """The answer for one patient in German: nothing of it is left in English but the study's names."""
 
-import html
 import re
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
-from posology.domain.study import Study
 from posology.language.catalogue import GERMAN, in_language
 from posology.workflows.fit import fit
 from posology.workflows.recommend import RecommendResult, recommend, template
+from tests.builders.german import english_left, visible
 from tests.builders.policies import iwpc_cohort
 
-ENGLISH_WORDS = re.compile(
-    r"\b(the|and|of|is|are|were|with|for|this|that|which|from|than|its|known|recorded|patients"
-    r"|dose|not|years|between|without|before|after|only|model)\b"
-)
 PATIENTS = {
     "typical": {},
     "little is known": None,
@@ -42,31 +36,6 @@ def answer(model: Path, name: str, language: str = GERMAN) -> RecommendResult:
     form = {"facts": facts, "decision": "2026-11-27"}
     with in_language(language):
         return recommend(model, form)
-
-
-def study_words(study: Study) -> Iterator[str]:
-    """Texts that are the study's own, longest first, as none of them is translated."""
-    words = [study.title, study.purpose, study.not_for, "not for"]
-    words += [name for _, name in study.names]
-    words += [t.title for t in study.formulary.treatments]
-    words += [t.title.partition(",")[0] for t in study.formulary.treatments]
-    words += [text for rule in study.rules for text in (rule.words, rule.source, rule.title)]
-    return iter(sorted({w.strip(" .").casefold() for w in words if w}, key=len, reverse=True))
-
-
-def english_left(text: str, study: Study) -> list[str]:
-    """Where English words stand that are not the study's."""
-    plain = " ".join(html.unescape(text).casefold().split())
-    for own in study_words(study):
-        plain = plain.replace(own, "·")
-    return [plain[max(0, m.start() - 40) : m.end() + 40] for m in ENGLISH_WORDS.finditer(plain)]
-
-
-def visible(page: str) -> str:
-    """What a reader or a screen reader has of a page."""
-    body = re.sub(r"<style>.*?</style>", "", page, flags=re.S)
-    labels = " ".join(re.findall(r'(?:aria-label|data-th)="([^"]*)"', body))
-    return f"{re.sub('<[^>]+>', ' ', body)} {labels}"
 
 
 @pytest.mark.parametrize("name", PATIENTS)

@@ -1,11 +1,21 @@
 """Numbers and days as the language of an answer writes them: 4,411.5 or 4.411,5."""
 
 import datetime
+import re
 
-from posology.language.catalogue import GERMAN, current_language
+from posology.language.catalogue import ENGLISH, GERMAN, current_language
 
 _SWAPPED = str.maketrans(",.", ".,")
 """German writes a comma before decimals, and a point between thousands."""
+_ENTERED = {
+    ENGLISH: re.compile(r"([-+]?\d*)(?:[.,](\d+))?"),
+    GERMAN: re.compile(r"([-+]?(?:\d{1,3}(?:\.\d{3})+(?=,)|\d*))(?:[.,](\d+))?"),
+}
+_THOUSANDS = {
+    ENGLISH: re.compile(r"[-+]?[1-9]\d{0,2}(?:,\d{3})+"),
+    GERMAN: re.compile(r"[-+]?[1-9]\d{0,2}(?:\.\d{3})+"),
+}
+"""What is a thousand for some readers of a language, and a number near one for others."""
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 DAY = r"\d{2}-[A-Z][a-z]{2}-\d{4}|\d{2}\.\d{2}\.\d{4}"
 """Regular expression of a day in any of the languages."""
@@ -24,6 +34,24 @@ def parse_number(text: str) -> float:
     """The number of a text of `number`, with either minus sign; ValueError if it is none."""
     plain = text.translate(_SWAPPED) if current_language() == GERMAN else text
     return float(plain.replace("\u2212", "-"))
+
+
+def read_number(text: str) -> float:
+    """The number that a person entered, with a point or a comma before its decimals.
+
+    ValueError if it is none, or may be two: `1,500` in English, `1.500` in German.
+    """
+    language = current_language()
+    found = _ENTERED[language].fullmatch(text.strip().replace("\u2212", "-"))
+    if found is None or is_ambiguous(text):
+        raise ValueError(f"{text!r} is not one number")
+    whole, decimals = found[1].replace(".", ""), found[2] or ""
+    return float(f"{whole}.{decimals}")
+
+
+def is_ambiguous(text: str) -> bool:
+    """Whether a sign before three digits may mean thousands or decimals."""
+    return _THOUSANDS[current_language()].fullmatch(text.strip()) is not None
 
 
 def day(date: datetime.date) -> str:

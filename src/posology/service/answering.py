@@ -9,6 +9,7 @@ from sqlalchemy import Connection
 
 from posology.artifact import Artifact
 from posology.errors import RecordError, UserError
+from posology.language.catalogue import current_language
 from posology.service.deployment import Deployment
 from posology.service.errors import UnusableError
 from posology.service.models.served import ServedModel
@@ -65,11 +66,11 @@ class Answer:
     @property
     def result(self) -> RecommendResult:
         """The result itself, which is unpacked when it is first used."""
-        return _unpack(self.stored, self.artifact)
+        return _unpack(self.stored, self.artifact, current_language())
 
 
 @lru_cache(maxsize=16)
-def _unpack(stored: bytes, model: Artifact) -> RecommendResult:
+def _unpack(stored: bytes, model: Artifact, _language: str) -> RecommendResult:
     return unpack_result(stored, model)
 
 
@@ -80,7 +81,9 @@ async def answer(deployment: Deployment, question: Question) -> Answer:
     read.
     """
     served = await answering_model(deployment, question.model or deployment.models.default)
-    job = Job(served.folder, served.digest, question.patient, question.at, question.reasons)
+    languages = deployment.settings.languages
+    about = question.patient, question.at, question.reasons
+    job = Job(served.folder, served.digest, *about, languages)
     try:
         done = await deployment.workers.run(answer_job, job)
     except UserError as error:

@@ -13,6 +13,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from posology.errors import UserError
+from posology.language.catalogue import deferred, tr
 from posology.service.errors import ServiceError, StoreAwayError
 from posology.service.logs import describe_defect
 from posology.service.scrubbing import nearest_of_ours
@@ -54,7 +55,7 @@ class Problem:
 
 
 _NO_JSON = "The body was not sent as JSON; send it with the header Content-Type: application/json."
-_STORE_AWAY = (
+_STORE_AWAY = deferred(
     "The service's database does not answer, so nothing can be recorded and no answer is given. "
     "Try again in a moment."
 )
@@ -130,7 +131,7 @@ async def _of_service(request: Request, error: Exception) -> Response:
 async def _of_user(request: Request, error: Exception) -> Response:
     """A UserError that no route turned into words without the patient's values."""
     del error
-    message = "The request holds something that cannot be used."
+    message = tr("The request holds something that cannot be used.")
     return to_response(request, Problem(422, "unusable", message, request_id_of(request)))
 
 
@@ -141,7 +142,7 @@ async def _of_store(request: Request, error: Exception) -> Response:
     """
     log = request.app.state.deployment.log
     log.error("store_away", request=request_id_of(request), **describe_defect(error))
-    return await _of_service(request, StoreAwayError(_STORE_AWAY))
+    return await _of_service(request, StoreAwayError(tr(_STORE_AWAY)))
 
 
 async def _of_http(request: Request, error: Exception) -> Response:

@@ -4,6 +4,7 @@ import socket
 from collections import Counter
 
 from posology.errors import UserError
+from posology.language.catalogue import LANGUAGES
 from posology.service.settings import Settings
 
 MOST_WORKERS = 64
@@ -37,6 +38,11 @@ def check_ranges(settings: Settings) -> None:
         raise UserError(
             f"Setting public_url: is {settings.public_url!r}; write the address that callers use, "
             "such as https://posology.hospital.example."
+        )
+    if not settings.languages or set(settings.languages) - set(LANGUAGES):
+        raise UserError(
+            f"Setting languages: is {list(settings.languages)}; write some of "
+            f"{', '.join(LANGUAGES)}, the usual one first."
         )
     _check_models(settings)
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from posology.errors import UserError
+from posology.language.catalogue import ENGLISH
 from posology.service.cds_hooks.settings import CdsHooksSettings
 from posology.service.smart.settings import SmartSettings
 
@@ -111,6 +112,9 @@ class Settings:
     """Where people sign in; None: by one-time links alone."""
     limits: Limits = field(default_factory=Limits)
     retention: Retention = field(default_factory=Retention)
+    languages: tuple[str, ...] = (ENGLISH,)
+    """Of pages, cards and answers: the first, unless the reader's browser or record system asks for
+    another of them. Each answer is made and kept in all of them, and in English."""
 
     @property
     def url(self) -> str:

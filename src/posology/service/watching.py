@@ -1,4 +1,4 @@
-"""The outermost middleware: an id, a line of the log, and a response for every request."""
+"""The outermost middleware: an id, a language, a line of the log, a response for every request."""
 
 import re
 import secrets
@@ -9,6 +9,8 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from posology.language.catalogue import in_language
+from posology.language.choice import choose_language
 from posology.service.deployment import Deployment
 from posology.service.logs import describe_defect
 from posology.service.problems import Problem, to_response
@@ -48,7 +50,8 @@ class WatchRequests:
             return
         started, seen = time.perf_counter(), _Seen()
         state = scope.setdefault("state", {})
-        state["request_id"] = _request_id(Headers(scope=scope))
+        headers = Headers(scope=scope)
+        state["request_id"] = _request_id(headers)
         state["refuse"] = _refuse
 
         async def watched(message: Message) -> None:
@@ -62,7 +65,9 @@ class WatchRequests:
                     headers.setdefault(name, value)
             await send(message)
 
-        with after_response():
+        offered = self._deployment.settings.languages
+        language = choose_language(headers.get("accept-language", ""), offered)
+        with in_language(language), after_response():
             try:
                 await self._app(scope, receive, watched)
             except Exception as error:  # noqa: BLE001  (counted as a defect, not hidden)

@@ -9,6 +9,7 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass, fields
 from functools import lru_cache
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import orjson
@@ -21,6 +22,7 @@ from posology.domain.recommendation.evidence import DoseEvidence, StudyEvidence
 from posology.domain.recommendation.recommendation import Recommendation, as_sent
 from posology.domain.serialization import deserialize
 from posology.errors import ArtifactError, UserError
+from posology.language.catalogue import ENGLISH, current_language, in_language
 from posology.records.schema import EVENTS
 from posology.service.models.golden import made_up_patients
 from posology.workflows.patient import Patient, read_given
@@ -44,6 +46,8 @@ class Job:
     patient: Patient
     at: str | None
     reasons: bool = True
+    languages: tuple[str, ...] = (ENGLISH,)
+    """In which the answer is kept, beside English."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +56,9 @@ class Done:
 
     state: str
     headline: str
+    """In English."""
     json: bytes
-    """RecommendResult.to_json."""
+    """RecommendResult.to_json in the language of the caller."""
     stored: bytes
     """The parts of the result, packed: `unpack_result` makes it again."""
     given: bytes
@@ -91,13 +96,16 @@ def answer_job(job: Job) -> Done:
     started = time.perf_counter()
     given = read_given(job.patient)
     model = load_model(job.folder, job.digest)
-    result = recommend(model, given, job.at, reasons=job.reasons)
-    advice = result.recommendation
+    results: dict[str, RecommendResult] = {}
+    for language in dict.fromkeys((ENGLISH, *job.languages)):
+        with in_language(language):
+            results[language] = recommend(model, given, job.at, reasons=job.reasons)
+    advice = results[ENGLISH].recommendation
     return Done(
         state=advice.state,
         headline=advice.headline,
-        json=write_json(result),
-        stored=pack_result(result),
+        json=write_json(results.get(current_language(), results[ENGLISH])),
+        stored=pack_result(results.pop(ENGLISH), results),
         given=_pack(_without_identity(given)),
         milliseconds=1000 * (time.perf_counter() - started),
     )
@@ -112,20 +120,40 @@ def write_json(result: RecommendResult) -> bytes:
     return orjson.dumps(body, option=orjson.OPT_SERIALIZE_NUMPY)
 
 
-def pack_result(result: RecommendResult) -> bytes:
-    """The result without its study, compressed."""
-    parts = {
-        "recommendation": result.recommendation,
-        "reading": result.reading,
+def pack_result(
+    result: RecommendResult, others: Mapping[str, RecommendResult] = MappingProxyType({})
+) -> bytes:
+    """The result without its study, compressed.
+
+    Args:
+        result: in English, which is what the service itself compares and counts.
+        others: the same answer by other languages, for who reads them.
+    """
+    parts = _spoken(result) | {
         "study_evidence": result.study_evidence,
         "dose_evidence": result.dose_evidence,
     }
+    if others:
+        parts["others"] = {language: _spoken(other) for language, other in others.items()}
     return _pack(parts)
 
 
+def _spoken(result: RecommendResult) -> dict[str, object]:
+    """What of a result depends on its language."""
+    return {"recommendation": result.recommendation, "reading": result.reading}
+
+
+def unpack_spoken(stored: bytes) -> dict[str, Any]:
+    """The parts of a result in the reader's language, else in English, and their `language`."""
+    parts, language = unpack(stored), current_language()
+    others = parts.pop("others", {})
+    own = {"language": language} if language in others else {"language": ENGLISH}
+    return parts | others.get(language, {}) | own
+
+
 def unpack_result(stored: bytes, model: Artifact) -> RecommendResult:
-    """The result that was packed, with the study of its model."""
-    parts = unpack(stored)
+    """The result that was packed, with the study of its model, in the reader's language."""
+    parts = unpack_spoken(stored)
     return RecommendResult(
         recommendation=deserialize(Recommendation, parts["recommendation"], {}),
         study=model.study,
@@ -133,20 +161,20 @@ def unpack_result(stored: bytes, model: Artifact) -> RecommendResult:
         reading=deserialize(PatientReading, parts["reading"], {}),
         study_evidence=deserialize(StudyEvidence | None, parts["study_evidence"], {}),
         dose_evidence=deserialize(DoseEvidence | None, parts["dose_evidence"], {}),
+        language=parts["language"],
     )
 
 
 def unpack_json(stored: bytes) -> dict[str, Any]:
-    """RecommendResult.to_json of a result that was packed."""
-    parts = unpack(stored)
+    """RecommendResult.to_json of a result that was packed, in the reader's language."""
+    parts = unpack_spoken(stored)
     evidence = {name: parts[name] for name in ("study_evidence", "dose_evidence")}
     advice = as_sent(deserialize(Recommendation, parts["recommendation"], {}))
     return to_plain_json({"reading": parts["reading"], **asdict(advice), **evidence})
 
 
 def unpack(packed: bytes) -> dict[str, Any]:
-    """The JSON values that were packed."""
-
+    """The JSON values that were packed; of a result, those in English."""
     return json.loads(zlib.decompress(packed))
 
 

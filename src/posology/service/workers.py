@@ -14,8 +14,10 @@ from collections.abc import Callable
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TypeVar
 
+from posology.language.catalogue import current_language, in_language, tr
 from posology.service.errors import BusyError, NotReadyError, TimedOutError
 from posology.service.settings import Settings
 
@@ -43,32 +45,36 @@ class Workers:
     """How often a worker process died and was replaced."""
 
     async def run(self, function: Callable[[A], T], job: A) -> T:
-        """What the function makes of the job; BusyError, TimedOutError or its own error."""
+        """What the function makes of the job, in the language of the caller.
+
+        BusyError, TimedOutError or its own error.
+        """
         if self.is_closed:
-            raise NotReadyError("The service ends; try again in a moment.")
+            raise NotReadyError(tr("The service ends; try again in a moment."))
         if self.running >= self.count + self.waiting:
-            raise BusyError("Too many questions wait; try again in a moment.")
+            raise BusyError(tr("Too many questions wait; try again in a moment."))
         future = self._submit(function, job)
         try:
             return await asyncio.wait_for(asyncio.wrap_future(future), self.seconds)
         except TimeoutError as error:
-            raise TimedOutError(
-                f"No answer within {self.seconds:g} seconds; try again in a moment."
-            ) from error
+            text = tr("No answer within {seconds} seconds; try again in a moment.")
+            raise TimedOutError(text.format(seconds=f"{self.seconds:g}")) from error
         except BrokenProcessPool as error:
             self._restart()
-            raise NotReadyError("A worker ended and is replaced; try again in a moment.") from error
+            text = tr("A worker ended and is replaced; try again in a moment.")
+            raise NotReadyError(text) from error
 
     async def prepare(self, function: Callable[[A], T], job: A) -> T:
         """The same without limits of time and number: what the service itself has to do."""
         return await asyncio.wrap_future(self.pool.submit(function, job))
 
     def _submit(self, function: Callable[[A], T], job: A) -> Future[T]:
+        spoken = partial(_in_language, current_language(), function)
         try:
-            future = self.pool.submit(function, job)
+            future = self.pool.submit(spoken, job)
         except BrokenProcessPool:
             self._restart()
-            future = self.pool.submit(function, job)
+            future = self.pool.submit(spoken, job)
         with self.counting:
             self.running += 1  # until the job ends, though whoever waited may have left before
         future.add_done_callback(self._finished)
@@ -89,6 +95,12 @@ class Workers:
         """Finish what runs, and end."""
         self.is_closed = True
         self.pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _in_language(language: str, function: Callable[[A], T], job: A) -> T:
+    """A thread or a process of the pool has no language of its own."""
+    with in_language(language):
+        return function(job)
 
 
 def make_workers(settings: Settings) -> Workers:

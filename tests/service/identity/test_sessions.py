@@ -12,6 +12,7 @@ from starlette.responses import Response
 from posology.service.identity.callers import CLINICIAN
 from posology.service.identity.one_time_links import (
     EXPIRED,
+    MINUTES,
     UNKNOWN,
     USED,
     Invitation,
@@ -80,7 +81,7 @@ def test_a_link_works_once_not_later_than_its_time_and_says_why(tmp_path: Path) 
     assert asyncio.run(links.use(first, 899.0)) == who
     assert asyncio.run(links.use(first, 899.0)) == USED
     assert asyncio.run(links.peek(first, 40_000.0)) == USED
-    assert asyncio.run(links.use(late, 900.0)) == EXPIRED
+    assert asyncio.run(links.use(late, 900.0)) == EXPIRED.format(minutes=MINUTES)
     foreign = OneTimeLinks(b"x" * 32, store).make(who, 0.0)
     for wrong in ("never made", "", first[:-1], f"{first}A", "ä", foreign):
         assert asyncio.run(links.use(wrong, 0.0)) == UNKNOWN, wrong

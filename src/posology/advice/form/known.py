@@ -19,6 +19,13 @@ _BEFORE = datetime.datetime(1, 1, 1)  # noqa: DTZ001 - MEDS times have no zone
 
 _OWN = frozenset({deferred("yes"), deferred("no"), deferred("male"), deferred("female")})
 """Words of choices that are the form's own; all others are the records'."""
+
+
+def own_word(word: str) -> str:
+    """The word of a choice in the language of the answer, if it is the form's own."""
+    return tr(word) if word in _OWN else word
+
+
 _NO_UNITS = ("score", "copies", "count")
 """What is counted says the name of the fact."""
 
@@ -61,7 +68,7 @@ def _words(entry: Entry, decision: datetime.datetime) -> str:
     titles = field.titles or ("",) * len(field.choices)
     for (word, code), title in zip(field.choices, titles, strict=True):
         if code == entry.code:
-            return title or (tr(word) if word in _OWN else word)
+            return title or own_word(word)
     return tr("recorded")
 
 

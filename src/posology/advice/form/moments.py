@@ -4,13 +4,14 @@ import datetime
 import re
 
 from posology.errors import RecordError
+from posology.language.catalogue import deferred, tr
 from posology.language.numbers import day
 
 _PARTIAL = re.compile(r"(\d{4})(?:-(\d{2}))?")
 EARLIEST = datetime.datetime(1950, 1, 1)  # noqa: DTZ001 - MEDS times have no zone
 """First day of a decision: before it, neither the records nor the guidelines of today's treatments
 mean anything. Our choice."""
-EXAMPLE = "write a date such as 2026-03-01, 2026-03 or 2026"
+_NO_DATE = deferred("{text} is not a date; write a date such as 2026-03-01, 2026-03 or 2026.")
 
 
 def parse_moment(text: object, place: str) -> datetime.datetime:
@@ -18,7 +19,7 @@ def parse_moment(text: object, place: str) -> datetime.datetime:
     if isinstance(text, int) and not isinstance(text, bool) and 1850 <= text <= 2300:
         text = str(text)
     if not isinstance(text, str):
-        raise RecordError(f"{place}: {text!r} is not a date; {EXAMPLE}.")
+        raise RecordError(f"{place}: {tr(_NO_DATE).format(text=repr(text))}")
     partial = _PARTIAL.fullmatch(text.strip())
     try:
         if partial:
@@ -28,7 +29,7 @@ def parse_moment(text: object, place: str) -> datetime.datetime:
         if moment.tzinfo is not None:
             moment = moment.astimezone(datetime.UTC).replace(tzinfo=None)
     except (ValueError, OverflowError) as error:
-        raise RecordError(f"{place}: {text!r} is not a date; {EXAMPLE}.") from error
+        raise RecordError(f"{place}: {tr(_NO_DATE).format(text=repr(text))}") from error
     return moment
 
 
@@ -38,23 +39,25 @@ def parse_decision(text: str, place: str, today: datetime.datetime) -> datetime.
     today: in universal time; it may be tomorrow where the clinician is.
     """
     if _PARTIAL.fullmatch(text.strip()):
-        raise RecordError(f"{place}: {text!r} is not a day; write one such as 2026-03-01.")
+        words = tr("{text} is not a day; write one such as 2026-03-01.")
+        raise RecordError(f"{place}: {words.format(text=repr(text))}")
     moment = parse_moment(text, place)
     if moment.date() > today.date() + datetime.timedelta(days=1):
-        raise RecordError(
-            f"{place}: {day_words(moment)} lies after today, {day_words(today)}; write the day on "
-            "which the decision is made."
-        )
+        words = tr("{day} lies after today, {today}; write the day on which the decision is made.")
+        words = words.format(day=day_words(moment), today=day_words(today))
+        raise RecordError(f"{place}: {words}")
     return check_early(moment, place)
 
 
 def check_early(moment: datetime.datetime, place: str) -> datetime.datetime:
     """The moment of a decision; RecordError if it lies before any that can be advised on."""
     if moment < EARLIEST:
-        raise RecordError(
-            f"{place}: {day_words(moment)} lies before {day_words(EARLIEST)}, the first day of "
-            "which a decision can be advised on; write the day on which the decision is made."
+        words = tr(
+            "{day} lies before {first}, the first day of which a decision can be advised on; write "
+            "the day on which the decision is made."
         )
+        words = words.format(day=day_words(moment), first=day_words(EARLIEST))
+        raise RecordError(f"{place}: {words}")
     return moment
 
 

@@ -40,6 +40,13 @@ def run(
     workers: Annotated[
         int | None, typer.Option(help="Processes that answer; 0: threads of this process.")
     ] = None,
+    language: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Language of pages and answers, en or de; given again, a further one that "
+            "browsers may ask for."
+        ),
+    ] = None,
     allow_unsigned: Annotated[
         bool,
         typer.Option(
@@ -72,6 +79,8 @@ def run(
     settings = replace(settings, **{k: v for k, v in changed.items() if v is not None})
     if allow_unsigned:
         settings = replace(settings, allow_unsigned=True)
+    if language:
+        settings = replace(settings, languages=tuple(language))
     run_server(settings, opens_browser=demo)
 
 

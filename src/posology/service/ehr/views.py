@@ -31,9 +31,9 @@ from posology.service.errors import BadRequestError, ConflictError, NotFoundErro
 from posology.service.identity.callers import CLINICIAN, Caller, require_person
 from posology.service.identity.people import read_form
 from posology.service.models.stopped import why_stopped
-from posology.service.pages.responses import frame_of, page_response, redirect
+from posology.service.pages.responses import frame_of, in_english, page_response, redirect
 
-router = APIRouter(include_in_schema=False)
+router = APIRouter(include_in_schema=False, dependencies=[Depends(in_english)])
 Person = Annotated[Caller, Depends(require_person(CLINICIAN))]
 _COMMENT = 500
 """Characters of a comment."""

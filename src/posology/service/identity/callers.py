@@ -6,12 +6,13 @@ from typing import Literal, TypeAlias
 
 from starlette.requests import Request
 
+from posology.language.catalogue import deferred, tr
 from posology.service.errors import NotAllowedError, NotSignedInError
 
 CLINICIAN, DATA_SCIENTIST, ADMINISTRATOR = "clinician", "data_scientist", "administrator"
 ROLES = (CLINICIAN, DATA_SCIENTIST, ADMINISTRATOR)
 _SYSTEM = "Sign the request with a token of a system that the service's settings name."
-_PERSON = "Sign in."
+_PERSON = deferred("Sign in.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +52,7 @@ def require_person(*roles: str) -> Callable[[Request], Awaitable[Caller]]:
     async def require(request: Request) -> Caller:
         caller = await request.app.state.deployment.identify_person(request)
         if caller is None:
-            raise NotSignedInError(_PERSON)
+            raise NotSignedInError(tr(_PERSON))
         _check_role(caller, roles)
         request.state.caller = caller
         return caller
@@ -78,4 +79,4 @@ def require_caller(*roles: str) -> Callable[[Request], Awaitable[Caller]]:
 
 def _check_role(caller: Caller, roles: tuple[str, ...]) -> None:
     if roles and not set(roles) & set(caller.roles):
-        raise NotAllowedError(f"This needs the role {' or '.join(roles)}.")
+        raise NotAllowedError(tr("This needs the role {roles}.").format(roles=" or ".join(roles)))

@@ -9,6 +9,7 @@ import json
 import secrets
 from dataclasses import astuple, dataclass
 
+from posology.language.catalogue import deferred, tr
 from posology.service.keys import seal, unseal
 from posology.service.store import Store
 from posology.service.store.nonces import is_kept, use_nonce
@@ -17,12 +18,14 @@ MINUTES = 15
 """How long a link works."""
 _REMEMBERED = 24 * 3600.0
 """Seconds for which a used link is remembered once it is too old, so that its page says so."""
-USED = (
+USED = deferred(
     "This link was used already; each works once. If that was not you, tell an administrator at "
     "once."
 )
-EXPIRED = f"This link is older than {MINUTES} minutes, so it does not work any more."
-UNKNOWN = "This is no link of this service. Some of it may be missing: copy the whole link."
+EXPIRED = deferred("This link is older than {minutes} minutes, so it does not work any more.")
+UNKNOWN = deferred(
+    "This is no link of this service. Some of it may be missing: copy the whole link."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,10 +61,10 @@ class OneTimeLinks:
         """Whom the token would sign in; or why it does not, in words."""
         link = self._read(token)
         if link is None:
-            return UNKNOWN
+            return tr(UNKNOWN)
         if await self.store.read(is_kept, _hash(link)):
-            return USED
-        return link.invitation if now < link.until else EXPIRED
+            return tr(USED)
+        return link.invitation if now < link.until else tr(EXPIRED).format(minutes=MINUTES)
 
     async def use(self, token: str, now: float) -> Invitation | str:
         """Whom the token signs in, once; or why it does not, in words."""
@@ -69,7 +72,7 @@ class OneTimeLinks:
         if link is None or isinstance(found, str):
             return found
         is_first = await self.store.write(use_nonce, _hash(link), link.until + _REMEMBERED, now)
-        return found if is_first else USED
+        return found if is_first else tr(USED)
 
     def _read(self, token: str) -> _Link | None:
         text = unseal(token, self.key)

@@ -13,6 +13,7 @@ import httpx
 import jwt
 
 from posology.errors import UserError
+from posology.language.catalogue import tr
 from posology.service.identity.callers import ROLES
 from posology.service.keys import read_secret_file
 from posology.service.settings import OpenIdSettings
@@ -72,11 +73,13 @@ class OpenId:
         provider = await self._read_provider()
         state = str(memory.get("state", ""))
         if not state or not _is_same(answer.get("state", ""), state):
-            raise SignInRefusedError("The sign-in was not begun in this browser. Begin again.")
+            raise SignInRefusedError(tr("The sign-in was not begun in this browser. Begin again."))
         if answer.get("iss", provider["issuer"]) != provider["issuer"]:
-            raise SignInRefusedError("Another provider answered than the one that was called.")
+            raise SignInRefusedError(tr("Another provider answered than the one that was called."))
         if "code" not in answer:
-            raise SignInRefusedError("Your hospital's sign-in page did not confirm who you are.")
+            raise SignInRefusedError(
+                tr("Your hospital's sign-in page did not confirm who you are.")
+            )
         try:
             async with self._client() as client:
                 token = await client.fetch_token(
@@ -85,7 +88,7 @@ class OpenId:
                     code_verifier=str(memory["verifier"]),
                 )
         except Exception as error:
-            raise SignInRefusedError("Your hospital refused the exchange.") from error
+            raise SignInRefusedError(tr("Your hospital refused the exchange.")) from error
         claims = await self._check(str(token.get("id_token", "")), str(memory.get("nonce", "")))
         return self._person(claims)
 
@@ -116,7 +119,9 @@ class OpenId:
                 answer.raise_for_status()
                 return answer.json()
         except (httpx.HTTPError, ValueError) as error:
-            raise SignInRefusedError("Your hospital's sign-in page cannot be reached.") from error
+            raise SignInRefusedError(
+                tr("Your hospital's sign-in page cannot be reached.")
+            ) from error
 
     async def _read_provider(self) -> dict[str, Any]:
         """Its addresses (OpenID Connect Discovery 1.0, section 4), read once."""
@@ -149,10 +154,10 @@ class OpenId:
                 options={"require": ["exp", "iat", "sub", "nonce", "aud", "iss"]},
             )
         except (jwt.PyJWTError, AttributeError, IndexError) as error:
-            raise SignInRefusedError("The provider's answer is not signed.") from error
+            raise SignInRefusedError(tr("The provider's answer is not signed.")) from error
         is_ours = claims.get("azp", self.settings.client_id) == self.settings.client_id
         if not is_ours or not _is_same(str(claims["nonce"]), nonce):
-            raise SignInRefusedError("The provider's answer was made for another sign-in.")
+            raise SignInRefusedError(tr("The provider's answer was made for another sign-in."))
         return claims
 
     def _person(self, claims: dict[str, Any]) -> Person:
@@ -162,8 +167,10 @@ class OpenId:
         roles = tuple(role for role in ROLES if role in held)
         if not roles:
             raise SignInRefusedError(
-                "You are signed in at your hospital, but your account has no role here. Ask an "
-                "administrator of posology for one."
+                tr(
+                    "You are signed in at your hospital, but your account has no role here. Ask "
+                    "an administrator of posology for one."
+                )
             )
         name = str(claims.get(self.settings.name_claim) or "signed in")
         return Person(f"{claims['iss']}#{claims['sub']}", name, roles)

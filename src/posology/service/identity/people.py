@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from starlette.requests import HTTPConnection, Request
 from starlette.responses import Response
 
+from posology.language.catalogue import tr
 from posology.service.deployment import Deployment
 from posology.service.errors import NotAllowedError, NotSignedInError
 from posology.service.identity.callers import (
@@ -145,7 +146,7 @@ def session_of(request: HTTPConnection) -> Session:
     """The session of a request; NotSignedInError without one."""
     session = people_of(request).session(request)
     if session is None:
-        raise NotSignedInError("Sign in.")
+        raise NotSignedInError(tr("Sign in."))
     return session
 
 
@@ -162,5 +163,7 @@ async def read_form(request: Request) -> dict[str, str]:
     form = await request.form()
     fields = {key: value for key, value in form.items() if isinstance(value, str)}
     if not is_csrf_token(fields.pop("csrf", ""), session, people_of(request).key):
-        raise NotAllowedError("This form does not come from a page of your session. Open it again.")
+        raise NotAllowedError(
+            tr("This form does not come from a page of your session. Open it again.")
+        )
     return fields

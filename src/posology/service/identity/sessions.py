@@ -8,12 +8,13 @@ import json
 import secrets
 from dataclasses import asdict, dataclass
 
+from posology.language.catalogue import deferred, tr
 from posology.service.identity.callers import ADMINISTRATOR, CLINICIAN, DATA_SCIENTIST
 
 ROLE_NAMES = {
-    CLINICIAN: "clinician",
-    DATA_SCIENTIST: "data scientist",
-    ADMINISTRATOR: "administrator",
+    CLINICIAN: deferred("clinician"),
+    DATA_SCIENTIST: deferred("data scientist"),
+    ADMINISTRATOR: deferred("administrator"),
 }
 SECONDS = 8 * 3600
 """How long a session lasts: one shift."""
@@ -39,7 +40,7 @@ class Session:
     @property
     def role_names(self) -> str:
         """All roles, in words."""
-        return ", ".join(ROLE_NAMES[role] for role in self.roles)
+        return ", ".join(tr(ROLE_NAMES[role]) for role in self.roles)
 
 
 def new_session(

@@ -15,6 +15,7 @@ from posology.advice.form.field import STATIC
 from posology.advice.form.moments import parse_decision
 from posology.advice.form.values import NOT_KNOWN
 from posology.errors import RecordError
+from posology.language.catalogue import tr
 from posology.report.patient.words import capitalise
 from posology.service.answering import Answer, Question, answer
 from posology.service.deployment import Deployment, get_deployment
@@ -75,7 +76,7 @@ async def ask(request: Request, caller: Clinician, deployment: Service) -> Respo
     values = _blank_values(served)
     changes, errors = changed_facts(values, form)
     if not errors and not any(text != NOT_KNOWN for text in changes.values()):
-        errors["fact-0"] = "Nothing is known of this patient; fill in at least one fact"
+        errors["fact-0"] = tr("Nothing is known of this patient; fill in at least one fact")
     errors = _about_question(form) | errors | _needed(values, changes, errors)
     if errors:
         return await _page(request, deployment, served, form, errors)
@@ -126,9 +127,9 @@ def _needed(
     values: Sequence[FactValue], changes: Mapping[str, str], errors: Mapping[str, str]
 ) -> dict[str, str]:
     """What to mend of needed facts that are neither entered nor ticked as not known."""
+    needed = tr("{fact} is needed: enter it, or tick “Not known”")
     return {
-        f"fact-{at}": f"{capitalise(plain_label(fact.field))} is needed: enter it, or tick "
-        "“Not known”"
+        f"fact-{at}": needed.format(fact=capitalise(plain_label(fact.field)))
         for at, fact in enumerate(values)
         if fact.field.required and fact.field.name not in changes and f"fact-{at}" not in errors
     }
@@ -138,21 +139,28 @@ def _about_question(form: Mapping[str, str]) -> dict[str, str]:
     """What to mend of the patient's number and the date of the decision."""
     found: dict[str, str] = {}
     if len(form.get("patient", "").strip()) > LONGEST_NUMBER:
-        found["patient"] = f"Shorten the patient's number to {LONGEST_NUMBER} characters"
+        shorten = tr("Shorten the patient's number to {count} characters")
+        found["patient"] = shorten.format(count=LONGEST_NUMBER)
     day = form.get("decision", "").strip()
     if day:
         try:
             moment = parse_decision(day, "decision", today())
             is_ahead = moment.date() > datetime.date.today()  # noqa: DTZ011 - local
         except RecordError as error:
-            words, is_ahead = (
-                str(error).removeprefix("decision: ").rstrip("."),
-                "lies after" in str(error),
-            )
-            found["decision"] = f"Date of the decision: {words}; empty: today"
+            words, is_ahead = str(error).removeprefix("decision: ").rstrip("."), _is_ahead(day)
+            wrong = tr("Date of the decision: {problem}; empty: today")
+            found["decision"] = wrong.format(problem=words)
         if is_ahead:
-            found["decision"] = "A decision of the future cannot be advised on; empty: today"
+            found["decision"] = tr("A decision of the future cannot be advised on; empty: today")
     return found
+
+
+def _is_ahead(day: str) -> bool:
+    """Whether a text that is no day of a decision is one of the future."""
+    try:
+        return datetime.date.fromisoformat(day[:10]) > datetime.date.today()  # noqa: DTZ011
+    except ValueError:
+        return False
 
 
 def _field_of(message: str, values: Sequence[FactValue], changes: Mapping[str, str]) -> str:
@@ -187,7 +195,8 @@ async def _page(
         errors=errors,
         stopped=stopped,
     )
-    title = f"{'Error: ' if errors else ''}Ask about a patient"
+    title = tr("Ask about a patient")
+    title = tr("Error: {page}").format(page=title) if errors else title
     frame = frame_of(request, title, "worklist")
     is_refused = is_stopped and request.method == "POST"
     status = 503 if is_refused else 422 if errors else 200

@@ -15,6 +15,8 @@ from posology.domain.recommendation.recommendation import (
     Recommendation,
 )
 from posology.domain.study import Study
+from posology.language.catalogue import deferred, tr
+from posology.language.numbers import number, read_number
 from posology.report.patient.words import capitalise, dose_words
 from posology.service.store.decisions import (
     ACCEPTED,
@@ -26,27 +28,34 @@ from posology.service.store.decisions import (
 )
 
 REASONS = (
-    ("patient_wish", "Patient's own wish"),
-    ("not_in_record", "Something the record does not show"),
-    ("safety", "Safety or interaction"),
-    ("guideline", "Local guideline"),
-    ("no_trust", "I do not trust this answer"),
-    ("other", "Other"),
+    ("patient_wish", deferred("Patient's own wish")),
+    ("not_in_record", deferred("Something the record does not show")),
+    ("safety", deferred("Safety or interaction")),
+    ("guideline", deferred("Local guideline")),
+    ("no_trust", deferred("I do not trust this answer")),
+    ("other", deferred("Other")),
 )
 """Main reason to override or modify: its code in the store, and its words."""
 DEFER_REASONS = (
-    ("awaits_result", "A result is awaited"),
-    ("discussed", "To be discussed with the patient or a colleague"),
-    ("other", "Other"),
+    ("awaits_result", deferred("A result is awaited")),
+    ("discussed", deferred("To be discussed with the patient or a colleague")),
+    ("other", deferred("Other")),
 )
 REASON_WORDS = dict((*DEFER_REASONS, *REASONS))
 OUTCOME_WORDS = {
-    ACCEPTED: "Accepted",
-    MODIFIED: "Modified",
-    DEFERRED: "Deferred",
-    OVERRIDDEN: "Overridden",
-    CHOSEN: "Chosen",
+    ACCEPTED: deferred("Accepted"),
+    MODIFIED: deferred("Modified"),
+    DEFERRED: deferred("Deferred"),
+    OVERRIDDEN: deferred("Overridden"),
+    CHOSEN: deferred("Chosen"),
 }
+
+
+def reason_words(code: str) -> str:
+    """A reason in words; empty if it is none of them."""
+    return tr(REASON_WORDS[code]) if code in REASON_WORDS else ""
+
+
 OTHER = "other"
 """Something that is not among the options."""
 _FAR_ABOVE = 2.0
@@ -98,21 +107,25 @@ def decision_form(
     allowed = (o for o in advice.options if o.standing != FORBIDDEN)
     options = tuple((o.name, _offered_words(o, advice)) for o in allowed)
     first = _dose_only(advice) or (option_words(better[0]) if better else "")
-    others = Choice(DEFERRED, "Defer", "Wait for a result, or decide later")
+    others = Choice(DEFERRED, tr("Defer"), tr("Wait for a result, or decide later"))
     if better or first:
-        hint = first if len(better) <= 1 else "One of the options shown better"
-        accept = Choice(ACCEPTED, "Accept", hint)
-        modify = Choice(MODIFIED, "Modify", "Take part of it: another dose, or another check")
-        override = Choice(OVERRIDDEN, "Override", "Choose another option and say why")
+        hint = first if len(better) <= 1 else tr("One of the options shown better")
+        accept = Choice(ACCEPTED, tr("Accept"), hint)
+        part = tr("Take part of it: another dose, or another check")
+        modify = Choice(MODIFIED, tr("Modify"), part)
+        override = Choice(OVERRIDDEN, tr("Override"), tr("Choose another option and say why"))
         choices = (accept, modify, others, override) if may_accept else (others, override)
     else:
-        choices = (Choice(CHOSEN, "Choose", "What will be given without an answer"), others)
+        choose = Choice(CHOSEN, tr("Choose"), tr("What will be given without an answer"))
+        choices = (choose, others)
     return DecisionForm(
         choices=choices,
-        options=(*options, (OTHER, "Something else")),
+        options=(*options, (OTHER, tr("Something else"))),
         acceptable=tuple((o.name, option_words(o)) for o in better) if len(better) > 1 else (),
         unit=_unit(advice),
-        dose_label="Dose that will be given" if _dose_only(advice) else "Dose, if it is another",
+        dose_label=tr("Dose that will be given")
+        if _dose_only(advice)
+        else tr("Dose, if it is another"),
         values=dict(values or {}),
         errors=dict(errors or {}),
     )
@@ -143,19 +156,20 @@ def read_decision(
     outcome = form.get("outcome", "")
     offered = {choice.value for choice in decision_form(advice, may_accept=may_accept).choices}
     if outcome not in offered:
-        return None, {"outcome": "Choose what you decide"}
+        return None, {"outcome": tr("Choose what you decide")}
     option, dose, reason, errors = "", None, "", {}
     if outcome == ACCEPTED:
         option, dose, errors = _accepted(form, advice)
     elif outcome == DEFERRED:
         reason = form.get("reason_deferred", "")
         if reason not in dict(DEFER_REASONS):
-            errors["reason_deferred"] = "Choose what you wait for"
+            errors["reason_deferred"] = tr("Choose what you wait for")
     else:
         option, dose, reason, errors = _own(form, about, may_accept)
     comment = form.get("comment", "").strip()
     if len(comment) > _LONGEST:
-        errors["comment"] = f"Shorten what you add to {_LONGEST:,} characters"
+        shorten = tr("Shorten what you add to {count} characters")
+        errors["comment"] = shorten.format(count=number(f"{_LONGEST:,}"))
     elif not comment:
         errors |= _unsaid(option, dose, reason, advice)
     if errors:
@@ -179,9 +193,9 @@ def _own(
     if may_accept and not is_unsaid and not errors:
         errors = _as_advised((option, dose), about, form)
     if dose is None and option != OTHER and not errors and _dose_only(advice):
-        errors = {f"dose_{outcome}": "Enter the dose that will be given"}
+        errors = {f"dose_{outcome}": tr("Enter the dose that will be given")}
     if reason not in dict(REASONS):
-        errors[f"reason_{outcome}"] = "Choose the main reason"
+        errors[f"reason_{outcome}"] = tr("Choose the main reason")
     return option, dose, reason, errors
 
 
@@ -194,7 +208,7 @@ def _accepted(
     names = {option.name: option for option in better}
     chosen = names.get(form.get("option_accepted", better[0].name if len(better) == 1 else ""))
     if chosen is None:
-        return "", None, {"option_accepted": "Choose which of them is given"}
+        return "", None, {"option_accepted": tr("Choose which of them is given")}
     dose = chosen.dose or advice.dose
     return chosen.name, dose.dose if dose else None, {}
 
@@ -204,22 +218,24 @@ def _given(
 ) -> tuple[str, float | None, dict[str, str]]:
     option, errors, dose = form.get(f"option_{outcome}", ""), {}, None
     known = {o.name for o in advice.options if o.standing != FORBIDDEN} | {OTHER}
-    text = form.get(f"dose_{outcome}", "").strip().replace(",", ".")
+    text = form.get(f"dose_{outcome}", "").strip()
     if option not in known and not (text and advice.state == DOSE_ONLY):
-        errors[f"option_{outcome}"] = "Choose what will be given"
+        errors[f"option_{outcome}"] = tr("Choose what will be given")
     if text:
         try:
-            dose = float(text)
+            dose = read_number(text)
         except ValueError:
             dose = math.nan
         field, highest = f"dose_{outcome}", _highest_dose(advice)
         if not (math.isfinite(dose) and dose >= 0):
-            errors[field] = f"Enter the dose as a number in {_unit(advice)}"
+            errors[field] = tr("Enter the dose as a number in {unit}").format(unit=_unit(advice))
         elif dose > _FAR_ABOVE * highest and not form.get("comment", "").strip():
-            errors[field] = (
-                f"{dose:g} {_unit(advice)} is far above {highest:g}, the highest that the data "
-                "support: correct it, or say under “Anything to add” why it is right"
+            far = tr(
+                "{dose} is far above {highest}, the highest that the data support: correct it, or "
+                "say under “Anything to add” why it is right"
             )
+            given = f"{number(f'{dose:g}')} {_unit(advice)}"
+            errors[field] = far.format(dose=given, highest=number(f"{highest:g}"))
     return option, dose, errors
 
 
@@ -237,12 +253,12 @@ def _as_advised(
     if is_described and (outcome == MODIFIED or option == OTHER):
         return {}
     mend = (
-        "change the dose, or say under “Anything to add” what is different"
+        tr("change the dose, or say under “Anything to add” what is different")
         if outcome == MODIFIED
-        else "choose “Accept”, or another option or dose"
+        else tr("choose “Accept”, or another option or dose")
     )
     field = f"option_{outcome}" if dose is None else f"dose_{outcome}"
-    return {field: f"This is what was advised: {mend}"}
+    return {field: tr("This is what was advised: {mend}").format(mend=mend)}
 
 
 def _advised_dose(
@@ -263,11 +279,12 @@ def _unsaid(option: str, dose: float | None, reason: str, advice: Recommendation
     """What to add where “Something else” or “Other” was chosen, and nothing says what."""
     is_named = advice.state == DOSE_ONLY and dose is not None
     if option == OTHER and reason == OTHER:
-        return {"comment": "You chose “Something else” and “Other”: say here what is given and why"}
+        both = tr("You chose “Something else” and “Other”: say here what is given and why")
+        return {"comment": both}
     if option == OTHER and not is_named:
-        return {"comment": "You chose “Something else”: say here what is given"}
+        return {"comment": tr("You chose “Something else”: say here what is given")}
     if reason == OTHER:
-        return {"comment": "You chose “Other”: say here what the reason is"}
+        return {"comment": tr("You chose “Other”: say here what the reason is")}
     return {}
 
 
@@ -294,10 +311,10 @@ def _other_class(
         for other, one in ranges.items()
         if other in titles and one.unit == unit and is_in_range(np.array([dose]), one)[0]
     ]
-    mend = f"choose “{capitalise(fits[0])}”" if fits else "choose “Something else”"
-    return {
-        field: f"{dose:g} {unit} is not “{titles[name]}”: change the dose, or {mend}",
-    }
+    other = capitalise(fits[0]) if fits else tr("Something else")
+    text = tr("{dose} is not “{option}”: change the dose, or choose “{other}”")
+    given_dose = f"{number(f'{dose:g}')} {unit}"
+    return {field: text.format(dose=given_dose, option=titles[name], other=other)}
 
 
 def _highest_dose(advice: Recommendation) -> float:
@@ -325,8 +342,8 @@ def given_words(record: DecisionRecord, advice: Recommendation) -> str:
     """What was decided to be given, in words; empty if that was not recorded."""
     by_name = {option.name: option for option in advice.options}
     option, unit = by_name.get(record.option), _unit(advice)
-    title = capitalise(option.title) if option else "Something else" if record.option else ""
-    dose = "" if record.dose is None else f"{record.dose:g} {unit}".strip()
+    title = capitalise(option.title) if option else tr("Something else") if record.option else ""
+    dose = "" if record.dose is None else f"{number(f'{record.dose:g}')} {unit}".strip()
     return ", ".join(part for part in (title, dose) if part)
 
 

@@ -5,21 +5,22 @@ from dataclasses import dataclass
 from starlette.requests import Request
 from starlette.responses import Response
 
+from posology.language.catalogue import deferred, tr
 from posology.service.pages.responses import frame_of, page_response, redirect
 from posology.service.problems import Problem
 
 _HEADINGS = {
-    400: "This cannot be used as it is",
-    403: "This is not open to you",
-    404: "There is nothing at this address",
-    405: "This page cannot be sent that way",
-    409: "This cannot be done now",
-    412: "No answer for this patient",
-    408: "That took too long to arrive",
-    413: "That was too much",
-    422: "This cannot be used as it is",
-    429: "Too many questions wait",
-    503: "No answer at the moment",
+    400: deferred("This cannot be used as it is"),
+    403: deferred("This is not open to you"),
+    404: deferred("There is nothing at this address"),
+    405: deferred("This page cannot be sent that way"),
+    409: deferred("This cannot be done now"),
+    412: deferred("No answer for this patient"),
+    408: deferred("That took too long to arrive"),
+    413: deferred("That was too much"),
+    422: deferred("This cannot be used as it is"),
+    429: deferred("Too many questions wait"),
+    503: deferred("No answer at the moment"),
 }
 
 
@@ -39,14 +40,17 @@ def error_page(request: Request, problem: Problem) -> Response:
     if problem.status == 401:
         return redirect("/sign-in")
     page = ErrorPage(
-        status=f"Error {problem.status}",
-        heading=_HEADINGS.get(problem.status, "Something went wrong"),
-        text=problem.message if problem.status != 500 else _OURS,
+        status=tr("Error {number}").format(number=problem.status),
+        heading=tr(_HEADINGS.get(problem.status, _OTHER)),
+        text=problem.message if problem.status != 500 else tr(_OURS),
         back="/",
-        back_title="To the start page",
+        back_title=tr("To the start page"),
     )
-    frame = frame_of(request, f"Error: {page.heading}")
+    frame = frame_of(request, tr("Error: {page}").format(page=page.heading))
     return page_response("error.html.j2", frame, {"page": page}, problem.status)
 
 
-_OURS = "The fault is ours; it is in the log. Nothing was recorded. Use the guideline meanwhile."
+_OTHER = deferred("Something went wrong")
+_OURS = deferred(
+    "The fault is ours; it is in the log. Nothing was recorded. Use the guideline meanwhile."
+)

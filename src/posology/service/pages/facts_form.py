@@ -6,10 +6,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from posology.advice.form.field import Field, Limits
+from posology.advice.form.known import own_word
 from posology.advice.form.unit_names import unit_words, usual_units
 from posology.advice.form.values import NOT_KNOWN, is_not_known, read_value
+from posology.advice.wording.fact_names import fact_name
 from posology.domain.recommendation.recommendation import Recommendation
 from posology.errors import RecordError
+from posology.language.catalogue import GERMAN, current_language, deferred, tr
+from posology.language.numbers import is_ambiguous, number, read_number
 from posology.report.patient.words import capitalise, date_words
 from posology.service.pages.field_groups import (
     GROUPS,
@@ -26,8 +30,36 @@ _PLACE = "entered"
 _SHOWN = 40
 """Characters of what was entered that an error repeats. Our choice."""
 _MEASURED = ("number", "age")
-_SPECIAL = ("a comma before three digits", "write whole ", "is the range ")
-"""What errors about a number say that is more than that it is none."""
+_SPECIAL = (
+    (
+        r"is the range (?P<value>.+), and the model knows one number(?P<unit>.*); write .*",
+        deferred(
+            "is the range {value}, and the model knows one number{unit}; write the number that "
+            "counts,"
+        ),
+    ),
+    (
+        r"is (?P<value>.+): a comma before three digits may mean (?P<plain>\S+) or "
+        r"(?P<decimal>[^;]+); .*",
+        deferred(
+            "is {value}: a comma before three digits may mean {plain} or {decimal}; write the "
+            "number with a point, or without a comma"
+        ),
+    ),
+    (
+        r"is (?P<value>.+): write whole (?P<large>\w+), and fewer than (?P<size>\d+) "
+        r"(?P<small>\w+)",
+        deferred("is {value}: write whole {large}, and fewer than {size} {small}"),
+    ),
+    (
+        r"(?P<first>\d+) to (?P<last>\d+) years are of two decades, .* such as (?P<decade>[-\d]+)",
+        deferred(
+            "{first} to {last} years are of two decades, and the model knows decades of age; "
+            "write one, such as {decade}"
+        ),
+    ),
+)
+"""What errors about a number say that is more than that it is none, and how a page says it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +158,7 @@ def _fact_group(
         (shown if is_shown else folded).append(field)
     if not shown:  # a heading over nothing but a fold
         shown, folded = folded[:MOST_SHOWN], folded[MOST_SHOWN:]
-    return FactGroup(name, tuple(shown), tuple(folded))
+    return FactGroup(tr(name), tuple(shown), tuple(folded))
 
 
 def changed_facts(
@@ -139,7 +171,8 @@ def changed_facts(
         text = entered_text(fact.field, entered, own, fact.value)
         if is_ticked(entered, own) and text != NOT_KNOWN:
             name = capitalise(plain_label(fact.field))
-            errors[own] = f"{name}: is entered, and ticked as not known; keep one of the two"
+            both = tr("{fact}: is entered, and ticked as not known; keep one of the two")
+            errors[own] = both.format(fact=name)
             continue
         if text == fact.value:
             continue
@@ -147,7 +180,7 @@ def changed_facts(
         if problem:
             errors[own] = problem
         else:
-            changes[fact.field.name] = text
+            changes[fact.field.name] = _plain(fact.field, text)
     return changes, errors
 
 
@@ -158,7 +191,8 @@ def changes_words(values: Sequence[FactValue], changes: Mapping[str, str]) -> st
     for name, value in changes.items():
         fact = known[name]
         new, old = (_words(fact.field, text) for text in (value, fact.value))
-        parts.append(f"{capitalise(name)} {new} (record: {old})")
+        change = tr("{fact} {new} (record: {old})")
+        parts.append(change.format(fact=capitalise(fact_name(name)), new=new, old=old))
     return f"{'; '.join(parts)}." if parts else ""
 
 
@@ -173,6 +207,8 @@ def entered_text(field: Field, entered: Mapping[str, str], own: str, recorded: s
     text, unit = entered.get(own, recorded).strip(), entered.get(f"{own}-unit", "").strip()
     if is_ticked(entered, own) and text in ("", NOT_KNOWN):
         return NOT_KNOWN
+    if field.kind == "number" and text == number(recorded):
+        return recorded
     is_bare = re.fullmatch(r"[-+\d.,eE]+", text) is not None
     return f"{text} {unit}" if is_bare and unit in _units(field)[1:] else text
 
@@ -196,21 +232,23 @@ def _input(placed: _Placed, entered: Mapping[str, str], error: str) -> FactInput
     is_unknown = is_ticked(entered, own) or value == NOT_KNOWN
     value = "" if value == NOT_KNOWN else value
     is_changed = value != fact.value and not (is_unknown and fact.value == NOT_KNOWN)
-    hints = [placed.need] if placed.need and fact.value in ("", NOT_KNOWN) else []
+    hints = [tr(placed.need)] if placed.need and fact.value in ("", NOT_KNOWN) else []
     if is_changed and fact.value:
-        hints.append(f"record: {_words(field, fact.value)}")
+        hints.append(tr("record: {value}").format(value=_words(field, fact.value)))
     elif fact.time is not None and field.kind != "age":
-        hints.append(f"of {date_words(fact.time.date().isoformat())}")
+        day = date_words(fact.time.date().isoformat())
+        hints.append(tr("of {day}").format(day=day))
     if fact.others:
         words = dict(_options(field))
-        hints.append(f"also on record: {', '.join(words.get(o, o) for o in fact.others)}")
+        others = ", ".join(words.get(o, o) for o in fact.others)
+        hints.append(tr("also on record: {values}").format(values=others))
     return FactInput(
         id=own,
         label=capitalise(plain_label(field)),
-        value=value,
+        value=number(value) if value == fact.value and field.kind == "number" else value,
         recorded=fact.value,
         options=_options(field),
-        unit="years" if field.kind == "age" else unit_words(field.unit) if field.unit else "",
+        unit=_unit(field),
         units=_units(field),
         chosen_unit=entered.get(f"{own}-unit", ""),
         hint="; ".join(hints),
@@ -224,19 +262,19 @@ def _input(placed: _Placed, entered: Mapping[str, str], error: str) -> FactInput
 
 def _options(field: Field) -> tuple[tuple[str, str], ...]:
     if field.kind == "yes_no":
-        return (("yes", "yes"), ("no", "no"))
+        return (("yes", tr("yes")), ("no", tr("no")))
     if field.kind != "choice":
         return ()
     titles = field.titles or ("",) * len(field.choices)
     pairs = zip(field.choices, titles, strict=True)
-    return tuple((word, title or word.replace("_", " ")) for (word, _), title in pairs)
+    return tuple((word, title or own_word(word).replace("_", " ")) for (word, _), title in pairs)
 
 
 def _words(field: Field, value: str) -> str:
     if value in ("", NOT_KNOWN):
-        return value or "not recorded"
+        return tr(value or "not recorded")
     if field.kind == "number" and field.unit:
-        return f"{value} {unit_words(field.unit)}"
+        return f"{number(value)} {unit_words(field.unit)}"
     return dict(_options(field)).get(value, value)
 
 
@@ -244,24 +282,54 @@ def _problem(field: Field, text: str) -> str:
     """What to mend of a field, in a clinician's words; read as a form of the API is."""
     if not text or is_not_known(field, text):
         return ""
-    name, shown = capitalise(field.name), f"\u201c{text[:_SHOWN]}\u201d"
-    shown = shown if len(text) <= _SHOWN else f"{shown[:-1]}...\u201d"
+    name, cut = capitalise(fact_name(field.name)), "..." if len(text) > _SHOWN else ""
+    shown = tr("“{value}”").format(value=f"{text[:_SHOWN]}{cut}")
+    if field.kind == "number" and current_language() == GERMAN and is_ambiguous(text):
+        may = tr("{fact}: {value} may be thousands or decimals; write it without a point").format
+        return may(fact=name, value=shown)
     try:
         anything = replace(field, limits=Limits())
-        entries = list(read_value(anything, text, _PLACE))
+        entries = list(read_value(anything, _plain(field, text), _PLACE))
     except RecordError as error:
-        return f"{name}: {_mend(field, shown, str(error))}, or leave it empty"
+        wrong = tr("{fact}: {problem}, or leave it empty")
+        return wrong.format(fact=name, problem=_mend(field, shown, str(error)))
     if field.kind == "choice" and any(entry.unknown for entry in entries):
-        return f"{name}: {shown} is none of the choices; choose one, or leave it empty"
+        none = tr("{fact}: {value} is none of the choices; choose one, or leave it empty")
+        return none.format(fact=name, value=shown)
     numbers = [entry.years or (entry.value,) for entry in entries if field.kind in _MEASURED]
-    wrong = [n for pair in numbers for n in pair if n is not None and not _fits(field, n)]
-    if not wrong:
+    unfit = [n for pair in numbers for n in pair if n is not None and not _fits(field, n)]
+    if not unfit:
         return ""
-    unit = "years" if field.kind == "age" else unit_words(field.unit) if field.unit else ""
-    limits = field.limits.describe(unit)
-    return f"{name}: {wrong[0]:g} {unit}".rstrip() + (
-        f" cannot be right; enter {limits}, or leave it empty"
-    )
+    given = f"{number(f'{unfit[0]:g}')} {_unit(field)}".rstrip()
+    wrong = tr("{fact}: {value} cannot be right; enter {limits}, or leave it empty")
+    return wrong.format(fact=name, value=given, limits=_limits(field))
+
+
+def _plain(field: Field, text: str) -> str:
+    """A number as forms of the API have it: German thousands and decimals become plain ones."""
+    head = re.match(r"[-+\d.,]*", text)
+    if field.kind != "number" or current_language() != GERMAN or not head or "," not in head[0]:
+        return text
+    try:
+        return f"{read_number(head[0]):.15g}{text[head.end() :]}"
+    except ValueError:
+        return text
+
+
+def _unit(field: Field) -> str:
+    if field.kind == "age":
+        return tr("years")
+    return unit_words(field.unit) if field.unit else ""
+
+
+def _limits(field: Field) -> str:
+    """The numbers that can be right, as `Limits.describe` has them."""
+    ends = (field.limits.low, field.limits.high)
+    low, high = (None if end is None else number(f"{end:g}") for end in ends)
+    if high is None:
+        return tr("from {bound} {unit}").format(bound=low, unit=_unit(field)).strip()
+    words = tr("at most {bound} {unit}") if low is None else tr("from {low} to {high} {unit}")
+    return words.format(bound=high, low=low, high=high, unit=_unit(field)).strip()
 
 
 def _fits(field: Field, number: float) -> bool:
@@ -270,12 +338,19 @@ def _fits(field: Field, number: float) -> bool:
 
 def _mend(field: Field, shown: str, error: str) -> str:
     """What is wrong with a text that cannot be read as the field."""
-    if field.kind == "age" and " of two decades" not in error:
-        return (
-            f"{shown} is no age; enter years such as 72, a range such as 70-79, or the birth date"
-        )
-    if field.kind == "number" and not any(words in error for words in _SPECIAL):
-        unit = f" in {unit_words(field.unit)}" if field.unit else ""
-        return f"{shown} is no number{unit}; enter one"
     words = error.removeprefix(_PLACE).lstrip(": ").rstrip(".")
+    for pattern, text in _SPECIAL:
+        found = re.fullmatch(pattern, words, re.DOTALL)
+        if found:
+            return tr(text).format(**found.groupdict())
+    if field.kind == "age":
+        age = tr(
+            "{value} is no age; enter years such as 72, a range such as 70-79, or the birth date"
+        )
+        return age.format(value=shown)
+    if field.kind == "number" and not field.unit:
+        return tr("{value} is no number; enter one").format(value=shown)
+    if field.kind == "number":
+        words = tr("{value} is no number in {unit}; enter one")
+        return words.format(value=shown, unit=unit_words(field.unit))
     return words.replace("; write null if it is not known", "").replace(" or null", "")

@@ -5,8 +5,10 @@ from dataclasses import dataclass
 
 from posology.advice.form.field import FOLDED, Field
 from posology.advice.form.training_facts import EVIDENCE
+from posology.advice.wording.fact_names import fact_name
 from posology.artifact import Artifact
 from posology.domain.codes import has_prefix
+from posology.language.catalogue import deferred
 from posology.service.pages.needed_facts import (
     REQUIRED,
     REQUIRED_OR_TICKED,
@@ -15,8 +17,9 @@ from posology.service.pages.needed_facts import (
     why_needed,
 )
 
-PERSON, MEDICINES, LABORATORY = "Person", "Medicines", "Laboratory and other measurements"
-GENES, HISTORY = "Genes", "History"
+PERSON, MEDICINES = deferred("Person"), deferred("Medicines")
+LABORATORY = deferred("Laboratory and other measurements")
+GENES, HISTORY = deferred("Genes"), deferred("History")
 GROUPS = (PERSON, MEDICINES, LABORATORY, GENES, HISTORY)
 """In the order of the form."""
 _FAMILIES = {
@@ -108,7 +111,7 @@ def plain_label(field: Field) -> str:
     family = field.stem.partition("//")[0].replace("_", " ").casefold()
     start = f"{family} "
     name = field.name
-    return name[len(start) :] if name.casefold().startswith(start) else name
+    return name[len(start) :] if name.casefold().startswith(start) else fact_name(name)
 
 
 def _codes(field: Field) -> tuple[str, ...]:

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from posology.language.catalogue import ENGLISH, tr
 from posology.service.models.served import ServedModel
 
 
@@ -11,6 +12,7 @@ class Frame:
     """The variables of the frame."""
 
     title: str
+    language: str = ENGLISH
     here: str = ""
     """Which entry of the navigation is current: `worklist`, `model`, `monitoring`, `people`."""
     person: str = ""
@@ -37,15 +39,20 @@ def describe_unsigned(models: Iterable[ServedModel]) -> str:
     if not names:
         return ""
     if len(names) == 1:
-        return f"This model is not signed: {names[0]}. Nobody has vouched for it."
-    listed = f"{', '.join(names[:-1])} and {names[-1]}"
-    return f"These models are not signed: {listed}. Nobody has vouched for them."
+        one = tr("This model is not signed: {model}. Nobody has vouched for it.")
+        return one.format(model=names[0])
+    listed = tr("{first} and {last}").format(first=", ".join(names[:-1]), last=names[-1])
+    several = tr("These models are not signed: {models}. Nobody has vouched for them.")
+    return several.format(models=listed)
 
 
 def describe_answering(models: Iterable[ServedModel]) -> tuple[str, ...]:
     """`Now answers: warfarin, version 065fd0432da0, signed by pharmacy.` of each model."""
+    signed = tr("Now answers: {model}, version {version}, signed by {signer}.")
+    unsigned = tr("Now answers: {model}, version {version}, not signed.")
     return tuple(
-        f"Now answers: {model.name}, version {model.digest[:12]}, "
-        f"{f'signed by {model.signed_by}' if model.signed_by else 'not signed'}."
+        (signed if model.signed_by else unsigned).format(
+            model=model.name, version=model.digest[:12], signer=model.signed_by
+        )
         for model in models
     )

@@ -8,15 +8,16 @@ from posology.domain.codes import has_prefix
 from posology.domain.safety_rules.check import safety_rules
 from posology.domain.safety_rules.rule import BLOCK_UNKNOWN
 from posology.domain.study import Study
+from posology.language.catalogue import deferred
 from posology.workflows.patient import uncertainty_of
 
-REQUIRED = "needed: no answer without it"
-REQUIRED_OR_TICKED = "needed: enter it, or tick “Not known”"
+REQUIRED = deferred("needed: no answer without it")
+REQUIRED_OR_TICKED = deferred("needed: enter it, or tick “Not known”")
 """Where the study lets somebody state that nobody knows it (`may_be_unknown`)."""
-FOR_STUDY = "needed: it tells whether the study is for this patient"
-BLOCKS = "needed: without it a safety rule forbids options"
-WARNS = "needed by a safety rule"
-USUAL = "should be known: nearly all patients that the model learned from had it"
+FOR_STUDY = deferred("needed: it tells whether the study is for this patient")
+BLOCKS = deferred("needed: without it a safety rule forbids options")
+WARNS = deferred("needed by a safety rule")
+USUAL = deferred("should be known: nearly all patients that the model learned from had it")
 
 Needs = tuple[tuple[str, str], ...]
 """Prefixes of codes, and why the fact is needed; the first that fits counts."""

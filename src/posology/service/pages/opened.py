@@ -9,6 +9,7 @@ from sqlalchemy import Connection
 
 from posology.domain.recommendation.recommendation import Recommendation
 from posology.domain.serialization import deserialize
+from posology.language.catalogue import current_language, in_language, tr
 from posology.service.answering import recall
 from posology.service.deployment import Deployment
 from posology.service.errors import NotFoundError
@@ -27,7 +28,7 @@ from posology.service.store import (
 )
 from posology.service.store.decisions import decisions_of
 from posology.service.store.people import names_of
-from posology.service.work import unpack
+from posology.service.work import unpack, unpack_spoken
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -37,6 +38,8 @@ class Opened:
     stored: StoredAnswer
     advice: Recommendation
     state: AnswerState
+    language: str
+    """In which the answer is read: the reader's, or English where it was not kept in theirs."""
     facts: FactsJob | None
     """How to read the patient's facts again; None after their retention, or if the version of the
     model that answered is not the one that answers now."""
@@ -46,10 +49,17 @@ async def open_answer(deployment: Deployment, answer_id: str, caller: Caller) ->
     """The answer and what became of it; NotFoundError."""
     stored = await recall(deployment, answer_id)
     if stored is None:
-        raise NotFoundError("No answer has this address.")
+        raise NotFoundError(tr("No answer has this address."))
     if stored.body is None:
-        raise NotFoundError("This answer was kept as long as it may be.")
-    advice = await asyncio.to_thread(read_advice, stored.body)
+        raise NotFoundError(tr("This answer was kept as long as it may be."))
+    advice, language = await asyncio.to_thread(read_advice, stored.body)
+    with in_language(language):
+        return await _open(deployment, caller, stored, advice)
+
+
+async def _open(
+    deployment: Deployment, caller: Caller, stored: StoredAnswer, advice: Recommendation
+) -> Opened:
     found, names = await deployment.store.read(_state, stored)
     served = deployment.models.current.get(stored.model)
     is_served = served is not None and served.digest == stored.digest
@@ -63,12 +73,13 @@ async def open_answer(deployment: Deployment, answer_id: str, caller: Caller) ->
     if served is not None and is_served and stored.given is not None and not state.stopped:
         given: dict[str, Any] = unpack(stored.given)
         facts = FactsJob(served.folder, served.digest, given, advice.time)
-    return Opened(stored, advice, state, facts)
+    return Opened(stored, advice, state, current_language(), facts)
 
 
-def read_advice(body: bytes) -> Recommendation:
-    """The recommendation of a stored result."""
-    return deserialize(Recommendation, unpack(body)["recommendation"], {})
+def read_advice(body: bytes) -> tuple[Recommendation, str]:
+    """The recommendation of a stored result in the reader's language; and which one it is in."""
+    parts = unpack_spoken(body)
+    return deserialize(Recommendation, parts["recommendation"], {}), parts["language"]
 
 
 def person_words(decision: DecisionRecord | None, caller: Caller, names: Mapping[str, str]) -> str:
@@ -81,7 +92,7 @@ def person_words(decision: DecisionRecord | None, caller: Caller, names: Mapping
         return ""
     if decision.decided_by == caller.subject and caller.name:
         return caller.name
-    return names.get(decision.decided_by) or "another clinician"
+    return names.get(decision.decided_by) or tr("another clinician")
 
 
 def keep_decision(
@@ -136,6 +147,7 @@ def _of_standing(standing: Standing, stored: StoredAnswer, holds: StoredAnswer) 
     lost = lost_words(standing.lost)
     if stored.id == holds.id != poorer.id:
         at = local_time(poorer.made_at)
-        return replace(state, fewer=f"A newer answer, of {at}, knew {lost}.", other=poorer.id)
+        newer = tr("A newer answer, of {moment}, knew {less}.").format(moment=at, less=lost)
+        return replace(state, fewer=newer, other=poorer.id)
     other = "" if holds.id == stored.id else holds.id
-    return replace(state, fewer=f"This answer knew {lost}.", other=other)
+    return replace(state, fewer=tr("This answer knew {less}.").format(less=lost), other=other)

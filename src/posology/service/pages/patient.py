@@ -5,25 +5,27 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
+from posology.advice.wording.titles import small_first
 from posology.domain.recommendation.recommendation import Recommendation
+from posology.language.catalogue import deferred, tr
 from posology.report.patient.answer import guideline_and_usual_care
 from posology.report.patient.assemble import build_page
 from posology.report.patient.content import STOP, WARN
 from posology.service.pages.decision import (
     DEFER_REASONS,
     OUTCOME_WORDS,
-    REASON_WORDS,
     REASONS,
     DecisionForm,
     given_words,
+    reason_words,
 )
 from posology.service.pages.responses import local_time
 from posology.service.pages.timeline import Timeline
 from posology.service.pages.what_if import WhatIfForm
 from posology.service.store.decisions import DecisionRecord
 
-_SWITCHED_OFF = "No answer: this model is switched off"
-_FOLDED = "Its earlier answer is folded below, for reading only."
+_SWITCHED_OFF = deferred("No answer: this model is switched off")
+_FOLDED = deferred("Its earlier answer is folded below, for reading only.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,10 +81,10 @@ def panel(advice: Recommendation, state: AnswerState) -> Panel:
     """The words of the answer's state."""
     notice, text, tone = _notice(state)
     return Panel(
-        state="" if state.decision is not None else "not recorded yet",
+        state="" if state.decision is not None else tr("not recorded yet"),
         recorded=recorded_words(advice, state),
         is_closed=bool(state.newer),
-        closed="This answer is out of date and cannot be accepted." if state.newer else "",
+        closed=tr("This answer is out of date and cannot be accepted.") if state.newer else "",
         notice=notice,
         notice_text=text,
         notice_tone=tone,
@@ -98,10 +100,15 @@ def recorded_words(advice: Recommendation, state: AnswerState) -> str:
         return ""
     record = state.decision
     given = given_words(record, advice)
-    reason = REASON_WORDS.get(record.reason, "")
-    words = f"{OUTCOME_WORDS[record.outcome]} by {state.decided_by}, {local_time(state.decided_at)}"
+    reason = reason_words(record.reason)
+    words = tr("{decision} by {person}, {moment}").format(
+        decision=tr(OUTCOME_WORDS[record.outcome]),
+        person=state.decided_by,
+        moment=local_time(state.decided_at),
+    )
     words += f": {given}." if given else "."
-    return f"{words} Reason: {reason[:1].lower()}{reason[1:]}." if reason else words
+    why = tr("Reason: {reason}.").format(reason=small_first(reason))
+    return f"{words} {why}" if reason else words
 
 
 def patient_variables(
@@ -115,7 +122,7 @@ def patient_variables(
     page = build_page(advice)
     if state.stopped:
         page = replace(
-            page, headline=_SWITCHED_OFF, lead=(_FOLDED,), tags=(), links=(), guideline=()
+            page, headline=tr(_SWITCHED_OFF), lead=(tr(_FOLDED),), tags=(), links=(), guideline=()
         )
     shared: Mapping[str, Any] = {f.name: getattr(page, f.name) for f in fields(page)}
     return {
@@ -125,24 +132,29 @@ def patient_variables(
         "decision": decision,
         "what_if": what_if,
         "timeline": timeline,
-        "all_reasons": REASONS,
-        "defer_reasons": DEFER_REASONS,
+        "all_reasons": tuple((code, tr(words)) for code, words in REASONS),
+        "defer_reasons": tuple((code, tr(words)) for code, words in DEFER_REASONS),
     }
 
 
 def _notice(state: AnswerState) -> tuple[str, str, str]:
     if state.stopped:
-        text = "Go on with the guideline and usual care, which are directly below."
-        return f"This model is switched off: {state.stopped}", text, STOP
+        text = tr("Go on with the guideline and usual care, which are directly below.")
+        off = tr("This model is switched off: {reason}").format(reason=state.stopped)
+        return off, text, STOP
     if state.newer:
-        text = "It stays for reading and cannot be accepted."
-        return f"This answer is out of date: a newer one is of {state.newer_at}.", text, WARN
+        text = tr("It stays for reading and cannot be accepted.")
+        newer = tr("This answer is out of date: a newer one is of {moment}.")
+        return newer.format(moment=state.newer_at), text, WARN
     if state.changed_since and state.decision is None:
-        text = "An earlier answer advised something else. Decide again."
+        text = tr("An earlier answer advised something else. Decide again.")
         text = f"{text} {state.fewer}".strip()
-        return f"The advice changed since your decision of {state.changed_since}.", text, WARN
+        changed = tr("The advice changed since your decision of {moment}.")
+        return changed.format(moment=state.changed_since), text, WARN
     if state.fewer:
-        return state.fewer, "The decision was made with more facts and still stands.", WARN
+        text = tr("The decision was made with more facts and still stands.")
+        return state.fewer, text, WARN
     if state.is_replaced and state.decision is None:
-        return "Another version of the model answers now.", "Ask again before you decide.", WARN
+        other = tr("Another version of the model answers now.")
+        return other, tr("Ask again before you decide."), WARN
     return "", "", ""

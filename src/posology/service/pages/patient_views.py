@@ -9,6 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from posology.errors import UserError
+from posology.language.catalogue import in_language, tr
 from posology.report.patient.words import date_words
 from posology.service.deployment import Deployment, get_deployment
 from posology.service.errors import ConflictError, NotFoundError
@@ -64,7 +65,8 @@ async def show_answer(
     choice = request.query_params.get("choice", "")
     facts = _unseal(deployment, answer_id, request.query_params.get("what_if", ""))
     entered = Entered({"outcome": choice} if choice else {}, facts=facts)
-    return await _page(request, deployment, opened, entered)
+    with in_language(opened.language):
+        return await _page(request, deployment, opened, entered)
 
 
 @router.post("/answers/{answer_id}/decision")
@@ -74,8 +76,21 @@ async def decide(
     """Record a decision, or show what to mend."""
     form = await read_form(request)
     opened = await open_answer(deployment, answer_id, caller)
+    with in_language(opened.language):
+        return await _decide(request, caller, deployment, opened, form)
+
+
+async def _decide(
+    request: Request,
+    caller: Caller,
+    deployment: Deployment,
+    opened: Opened,
+    form: dict[str, str],
+) -> Response:
+    answer_id = opened.stored.id
     if opened.state.newer:
-        raise ConflictError("This answer is out of date. Open the newer one and decide there.")
+        text = tr("This answer is out of date. Open the newer one and decide there.")
+        raise ConflictError(text)
     may_accept = opened.state.may_accept
     served = deployment.models.current.get(opened.stored.model)
     ranges = {} if served is None else option_ranges(served.artifact.study)
@@ -94,9 +109,16 @@ async def ask_what_if(
     """Lead to the page with the changed facts, which its address holds encrypted."""
     form = await read_form(request)
     opened = await open_answer(deployment, answer_id, caller)
-    facts = await _read_facts(deployment, opened)
+    with in_language(opened.language):
+        return await _ask_what_if(request, deployment, opened, form)
+
+
+async def _ask_what_if(
+    request: Request, deployment: Deployment, opened: Opened, form: dict[str, str]
+) -> Response:
+    answer_id, facts = opened.stored.id, await _read_facts(deployment, opened)
     if facts is None:
-        raise NotFoundError("The facts of this patient are not kept any more.")
+        raise NotFoundError(tr("The facts of this patient are not kept any more."))
     entered = {
         f"fact-{at}": (entered_text(fact.field, form, f"fact-{at}", fact.value), fact.value)
         for at, fact in enumerate(facts.values)
@@ -113,9 +135,12 @@ async def ask_what_if(
 async def print_style(answer_id: str, caller: Clinician, deployment: Service) -> Response:
     """What stands at the foot of every printed sheet of an answer."""
     opened = await open_answer(deployment, answer_id, caller)
-    who = patient_name(deployment, opened.stored.patient_key, answer_id)
-    record = date_words(opened.advice.time)
-    text = f"{who}. Record as of {record}. Answer {answer_id[:8]}."
+    with in_language(opened.language):
+        text = tr("{patient}. Record as of {day}. Answer {answer}.").format(
+            patient=patient_name(deployment, opened.stored.patient_key, answer_id),
+            day=date_words(opened.advice.time),
+            answer=answer_id[:8],
+        )
     return with_page_headers(Response(print_stamp(text), media_type="text/css"))
 
 
@@ -129,7 +154,7 @@ async def _page(
     if facts is not None:
         form = await _what_if_form(deployment, opened, facts, entered.facts)
     is_wrong = bool(entered.errors or form.errors)
-    title = f"{'Error: ' if is_wrong else ''}{who}"
+    title = tr("Error: {page}").format(page=who) if is_wrong else who
     served = deployment.models.current.get(stored.model)
     targets = {} if served is None else target_ranges(served.artifact.study)
     decision = decision_form(advice, entered.decision, entered.errors, opened.state.may_accept)

@@ -14,10 +14,10 @@ from posology.service.identity.callers import ADMINISTRATOR, ROLES, Caller, requ
 from posology.service.identity.one_time_links import MINUTES, Invitation
 from posology.service.identity.people import people_of, read_form
 from posology.service.identity.sessions import ROLE_NAMES
-from posology.service.pages.responses import frame_of, page_response
+from posology.service.pages.responses import frame_of, in_english, page_response
 from posology.service.store import AuditEvent
 
-router = APIRouter(include_in_schema=False)
+router = APIRouter(include_in_schema=False, dependencies=[Depends(in_english)])
 Administrator = Annotated[Caller, Depends(require_person(ADMINISTRATOR))]
 
 

@@ -1,11 +1,12 @@
 """Pages as responses: their frame, and headers that let a browser load nothing but one style."""
 
 import datetime
-from collections.abc import Mapping
+from collections.abc import AsyncGenerator, Mapping
 
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
+from posology.language.catalogue import ENGLISH, current_language, deferred, in_language, tr
 from posology.report.patient.words import date_words
 from posology.service.deployment import Deployment
 from posology.service.identity.callers import ADMINISTRATOR, CLINICIAN, DATA_SCIENTIST
@@ -18,12 +19,12 @@ POLICY = (
     "base-uri 'none'; frame-ancestors {ancestors}"
 )
 _LINKS = (
-    ("worklist", "/", "Worklist", (CLINICIAN,)),
-    ("model", "/model", "Model", (CLINICIAN, DATA_SCIENTIST, ADMINISTRATOR)),
-    ("monitoring", "/monitoring", "Monitoring", (DATA_SCIENTIST, ADMINISTRATOR)),
-    ("people", "/people", "People", (ADMINISTRATOR,)),
+    ("worklist", "/", deferred("Worklist"), (CLINICIAN,)),
+    ("model", "/model", deferred("Model"), (CLINICIAN, DATA_SCIENTIST, ADMINISTRATOR)),
+    ("monitoring", "/monitoring", deferred("Monitoring"), (DATA_SCIENTIST, ADMINISTRATOR)),
+    ("people", "/people", deferred("People"), (ADMINISTRATOR,)),
 )
-_RECORD_SYSTEM = ("ehr", "/ehr", "Record system", (CLINICIAN,))
+_RECORD_SYSTEM = ("ehr", "/ehr", deferred("Record system"), (CLINICIAN,))
 """Of demonstrations only."""
 
 
@@ -35,9 +36,10 @@ def frame_of(request: Request, title: str, here: str = "", print_file: str = "")
     is_demo = deployment.settings.is_demo
     answering = () if session is None else deployment.models.answering()
     every = (*_LINKS, _RECORD_SYSTEM) if is_demo else _LINKS
-    links = tuple((n, a, t) for n, a, t, allowed in every if set(allowed) & set(roles))
+    links = tuple((n, a, tr(t)) for n, a, t, allowed in every if set(allowed) & set(roles))
     return Frame(
         title=title,
+        language=current_language(),
         here=here,
         person="" if session is None else session.name,
         roles="" if session is None else session.role_names,
@@ -49,6 +51,12 @@ def frame_of(request: Request, title: str, here: str = "", print_file: str = "")
         footer=describe_answering(answering),
         print_file=print_file,
     )
+
+
+async def in_english() -> AsyncGenerator[None]:
+    """A dependency of pages that are in English only, with their frame."""
+    with in_language(ENGLISH):
+        yield
 
 
 def page_response(
@@ -87,10 +95,10 @@ def local_time(iso: str) -> str:
 def patient_name(deployment: Deployment, patient_key: str, answer: str) -> str:
     """How pages name a patient: the caller's id where it is stored, else a short mark."""
     if not patient_key:
-        return f"Patient of answer {answer[:6]}"
+        return tr("Patient of answer {answer}").format(answer=answer[:6])
     for patient in deployment.demo_patients:
         if deployment.patient_key(patient.id) == patient_key:
             return f"{patient.name} ({patient.id})"
     if deployment.settings.store_patient_ids:
         return patient_key
-    return f"Patient {patient_key[:4]}-{patient_key[4:8]}"
+    return tr("Patient {mark}").format(mark=f"{patient_key[:4]}-{patient_key[4:8]}")

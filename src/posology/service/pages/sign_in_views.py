@@ -7,6 +7,7 @@ from fastapi import APIRouter, Depends, Form
 from starlette.requests import Request
 from starlette.responses import Response
 
+from posology.language.catalogue import deferred, tr
 from posology.service.deployment import Deployment, get_deployment
 from posology.service.errors import NotFoundError
 from posology.service.identity.one_time_links import MINUTES, Invitation
@@ -28,7 +29,7 @@ Service = Annotated[Deployment, Depends(get_deployment)]
 _MEMORY = "posology-sign-in"
 """Cookie that holds what a sign-in at the provider must come back with."""
 _MEMORY_SECONDS = 600
-_ASK = (
+_ASK = deferred(
     "An administrator makes a new one on the page People; the server prints one for the first "
     "administrator each time it starts."
 )
@@ -60,7 +61,7 @@ async def show_link(request: Request, deployment: Service, token: str = "") -> R
     people = people_of(request)
     invitation = await people.links.peek(token, people.now())
     if isinstance(invitation, str):
-        return _page(request, problem=f"{invitation} {_ASK}", status=403)
+        return _page(request, problem=f"{invitation} {tr(_ASK)}", status=403)
     if deployment.settings.is_demo:
         return await _use_link(request, deployment, token)
     return _page(request, token=token, invitation=invitation)
@@ -79,7 +80,7 @@ async def start_openid(request: Request) -> Response:
     """To the hospital's own sign-in page."""
     people = people_of(request)
     if people.openid is None:
-        raise NotFoundError("No hospital sign-in is set up.")
+        raise NotFoundError(tr("No hospital sign-in is set up."))
     try:
         start = await people.openid.start()
     except SignInRefusedError as error:
@@ -104,7 +105,7 @@ async def finish_openid(request: Request, deployment: Service) -> Response:
     """Back from the hospital's sign-in page."""
     people = people_of(request)
     if people.openid is None:
-        raise NotFoundError("No hospital sign-in is set up.")
+        raise NotFoundError(tr("No hospital sign-in is set up."))
     memory = unseal(request.cookies.get(_MEMORY, ""), people.key, "sign-in") or {}
     is_late = float(str(memory.get("until", 0))) < people.now()
     try:
@@ -134,7 +135,7 @@ async def _use_link(request: Request, deployment: Deployment, token: str) -> Res
     people = people_of(request)
     invitation = await people.links.use(token, people.now())
     if isinstance(invitation, str):
-        return _page(request, problem=f"{invitation} {_ASK}", status=403)
+        return _page(request, problem=f"{invitation} {tr(_ASK)}", status=403)
     return await _start(people, deployment, invitation)
 
 
@@ -156,7 +157,7 @@ def _page(
     status: int = 200,
 ) -> Response:
     page = SignInPage(
-        heading="Sign in",
+        heading=tr("Sign in"),
         problem=problem,
         has_provider=people_of(request).openid is not None,
         link_name="" if invitation is None else invitation.name,
@@ -164,4 +165,4 @@ def _page(
         minutes=MINUTES,
         organisation="",
     )
-    return page_response("sign_in.html.j2", frame_of(request, "Sign in"), {"page": page}, status)
+    return page_response("sign_in.html.j2", frame_of(request, page.heading), {"page": page}, status)

@@ -5,9 +5,11 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
+from posology.advice.wording.fact_names import fact_name
 from posology.domain.recommendation.findings import FORBIDS, WARNING
 from posology.domain.recommendation.recommendation import Recommendation
 from posology.domain.serialization import deserialize
+from posology.language.catalogue import tr
 from posology.service.store import DecisionRecord, StoredAnswer
 from posology.service.store.decisions import decisions_of
 from posology.service.work import unpack
@@ -114,6 +116,8 @@ def _interval(ends: tuple[float, float] | None) -> tuple[float, ...]:
 
 def lost_words(names: Sequence[str]) -> str:
     """`fewer facts than before: height, VKORC1 missing`."""
-    shown = ", ".join(names[:_MOST_NAMED])
-    more = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
-    return f"fewer facts than before: {shown}{more} missing"
+    shown = ", ".join(fact_name(name) for name in names[:_MOST_NAMED])
+    if len(names) > _MOST_NAMED:
+        more = tr("and {count} more").format(count=len(names) - _MOST_NAMED)
+        shown = f"{shown} {more}"
+    return tr("fewer facts than before: {facts} missing").format(facts=shown)

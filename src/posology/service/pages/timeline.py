@@ -7,14 +7,25 @@ from html import escape
 from itertools import pairwise
 from types import MappingProxyType
 
+from posology.advice.amounts import span
+from posology.advice.form.known import own_word
 from posology.advice.form.unit_names import plain_unit
+from posology.advice.wording.fact_names import fact_name
 from posology.domain.codes import has_prefix
 from posology.domain.study import Bounds, Study
+from posology.language.catalogue import ENGLISH, current_language, deferred, tr
+from posology.language.numbers import number
 from posology.report.patient.words import capitalise, date_words
 from posology.workflows.advice.what_if import FactValue, PatientFacts
 
 MOST_ROWS = 10
-_WINDOWS = (14, 60, 180, 365)
+_SPANS = {
+    14: deferred("two weeks"),
+    60: deferred("two months"),
+    180: deferred("six months"),
+    365: deferred("12 months"),
+}
+_WINDOWS = tuple(_SPANS)
 """Days that the axis may span; what is older is an arrow at its left edge."""
 _TOP, _BOTTOM = 20, 42
 """Heights of the largest and the smallest result, in pixels."""
@@ -95,9 +106,11 @@ def timeline(
         _result(by_name[name], points, axis, _target_of(by_name[name], targets))
         for name, points in ordered
     )
-    shaded = " Shaded: the range to be reached." if any(r.has_target for r in results) else ""
+    note = [tr("The last {span}. Dashed: the decision.").format(span=_span_words(axis.days))]
+    if any(r.has_target for r in results):
+        note.append(tr("Shaded: the range to be reached."))
     return Timeline(
-        note=f"The last {_span_words(axis.days)}. Dashed: the decision.{shaded}",
+        note=" ".join(note),
         axis=_axis_svg(axis),
         results=results[:MOST_ROWS],
         more=results[MOST_ROWS:],
@@ -136,19 +149,33 @@ def _result(
     points = sorted(points)
     time, value = points[-1]
     unit = plain_unit(fact.field.unit)
-    latest = f"{_number(value)} on {date_words(time.date().isoformat())}"
-    title = "; ".join(f"{_number(v)} on {date_words(t.date().isoformat())}" for t, v in points)
+    title = "; ".join(_on_day(v, t) for t, v in points)
     if target is not None:
-        title = f"{title}; to be reached: {_target_words(target)}"
+        title = tr("{results}; to be reached: {range}").format(
+            results=title, range=_target_words(target)
+        )
     picture = _series_svg(points, axis, target, title)
-    return TimelineRow(capitalise(fact.field.name), unit, picture, latest, target is not None)
+    return TimelineRow(
+        capitalise(fact_name(fact.field.name)),
+        unit,
+        picture,
+        _on_day(value, time),
+        target is not None,
+    )
+
+
+def _on_day(value: float, time: datetime.datetime) -> str:
+    day = date_words(time.date().isoformat())
+    return tr("{value} on {day}").format(value=_number(value), day=day)
 
 
 def _target_words(target: Bounds) -> str:
     low, high = target.at_least, target.at_most
-    if low is None or high is None:
-        return f"at most {high:g}" if low is None else f"at least {low:g}"
-    return f"{low:g} to {high:g}"
+    if low is None:
+        return tr("at most {bound}").format(bound=number(f"{high:g}"))
+    if high is None:
+        return tr("at least {bound}").format(bound=number(f"{low:g}"))
+    return span(number(f"{low:g}"), number(f"{high:g}"))
 
 
 def _series_svg(points: Sequence[_Point], axis: _Axis, target: Bounds | None, title: str) -> str:
@@ -197,14 +224,14 @@ def _lines(places: Sequence[tuple[float, float, float]]) -> list[str]:
 def _course(fact: FactValue, times: list[datetime.datetime], axis: _Axis) -> TimelineRow:
     first, last = min(times), max(times)
     since = date_words(first.date().isoformat())
-    words = (
-        f"since {since}" if first == last else f"{since} to {date_words(last.date().isoformat())}"
-    )
+    until = date_words(last.date().isoformat())
+    words = tr("since {day}").format(day=since) if first == last else span(since, until)
     left = max(axis.place(first), 0.0)
-    title = escape(f"{capitalise(fact.field.name)} {words}")
+    name = capitalise(fact_name(fact.field.name))
+    title = escape(f"{name} {words}")
     value = "" if fact.value in ("", "yes") else f"{_word(fact)}, "
     return TimelineRow(
-        capitalise(fact.field.name),
+        name,
         "",
         f'<svg class="bar" role="img"><title>{title}</title>{_now(axis, 18)}'
         f'<rect class="for" x="{left:.2f}%" width="{max(96 - left, 0.6):.2f}%" y="4" height="10" '
@@ -217,13 +244,14 @@ def _word(fact: FactValue) -> str:
     """The value of a choice in words."""
     titles = fact.field.titles or ("",) * len(fact.field.choices)
     words = {
-        word: title or word for (word, _), title in zip(fact.field.choices, titles, strict=True)
+        word: title or own_word(word)
+        for (word, _), title in zip(fact.field.choices, titles, strict=True)
     }
     return words.get(fact.value, fact.value)
 
 
 def _number(value: float) -> str:
-    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
+    return number(f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}")
 
 
 def _axis_svg(axis: _Axis) -> str:
@@ -231,9 +259,16 @@ def _axis_svg(axis: _Axis) -> str:
     for quarter in range(4):
         time = axis.now - datetime.timedelta(days=axis.days * (4 - quarter) / 4)
         day = date_words(time.date().isoformat())
-        labels.append(_text(axis.place(time), 12, day[3:6] if axis.days > 180 else day[:6]))
-    labels.append(_text(100, 12, "now"))
+        labels.append(_text(axis.place(time), 12, _axis_day(day, axis.days > 180)))
+    labels.append(_text(100, 12, tr("now")))
     return f'<svg class="axis" aria-hidden="true">{"".join(labels)}</svg>'
+
+
+def _axis_day(day: str, is_long: bool) -> str:
+    """`27-Nov`, or `Nov` on a long axis; in German `27.11.`, or `11/26`."""
+    if current_language() == ENGLISH:
+        return day[3:6] if is_long else day[:6]
+    return f"{day[3:5]}/{day[8:10]}" if is_long else day[:6]
 
 
 def _now(axis: _Axis, height: int) -> str:
@@ -247,4 +282,4 @@ def _text(x: float, y: float, text: str) -> str:
 
 
 def _span_words(days: int) -> str:
-    return {14: "two weeks", 60: "two months", 180: "six months", 365: "12 months"}[days]
+    return tr(_SPANS[days])

@@ -6,6 +6,7 @@ from typing import Any
 
 from posology.domain.recommendation.option import OptionAdvice
 from posology.domain.recommendation.recommendation import Recommendation
+from posology.language.catalogue import tr
 from posology.report.patient.option_rows import is_of_ranges
 from posology.report.patient.words import capitalise, dose_words, value_words, without_stop
 from posology.service.pages.facts_form import FactGroup
@@ -84,19 +85,19 @@ def compare(now: Recommendation, changed: Recommendation, changes: str) -> WhatI
         if _says_something(before.get(name)) or _says_something(after.get(name))
     ]
     if now.dose is not None or changed.dose is not None:
-        doses = [dose_words(d) if d else "none" for d in (now.dose, changed.dose)]
+        doses = [dose_words(d) if d else tr("none") for d in (now.dose, changed.dose)]
         blank = ("", "") if any(r.cells[0] for r in rows) else ()
         cells = (*blank, *doses) if blank else tuple(doses)
-        rows.append(WhatIfRow("Dose", cells, doses[0] != doses[1]))
-    heads = ("As recorded", "If changed")
+        rows.append(WhatIfRow(tr("Dose"), cells, doses[0] != doses[1]))
+    heads = (tr("As recorded"), tr("If changed"))
     if has_dose or (now.dose is not None and len(rows) > 1):
-        heads = (*heads, "Dose as recorded", "Dose if changed")
+        heads = (*heads, tr("Dose as recorded"), tr("Dose if changed"))
     width = len(heads)
     return WhatIfResult(
         headline=without_stop(changed.headline),
         changes=changes,
         lead=" ".join(changed.lead),
-        goal=f"{capitalise(now.goal)}, {now.unit or 'of 100'}",
+        goal=f"{capitalise(now.goal)}, {now.unit or tr('of 100')}",
         heads=heads,
         rows=tuple(
             WhatIfRow(r.title, (r.cells + ("",) * width)[:width], r.is_changed) for r in rows
@@ -124,5 +125,5 @@ def _row(
 
 def _outcome(option: OptionAdvice | None, unit: str) -> str:
     if option is None or option.outcome is None:
-        return "not estimated"
+        return tr("not estimated")
     return value_words(option.outcome.value, unit)

@@ -73,7 +73,7 @@ def test_a_note_about_a_date_is_nothing_to_look_at_first() -> None:
 
     def look(*remarks: str) -> str:
         advice = replace(ADVICE_BY_STATE["dose"], callouts=remarks, safety=())
-        entry = WorklistEntry("a", "2026-11-27T08:00:00", "m", "p", advice, None, "", "")
+        entry = WorklistEntry("a", "2026-11-27T08:00:00", "m", "p", advice, "en", None, "", "")
         (group,) = worklist_page([entry], [("m", "M")], WorklistQuery()).groups
         return group.rows[0].look
 

@@ -14,10 +14,18 @@ from posology.service.errors import NotFoundError
 from posology.service.identity.callers import require_person
 from posology.service.models.served import ServedModel
 from posology.service.pages.model.content import model_page
-from posology.service.pages.responses import frame_of, page_response, redirect, with_page_headers
+from posology.service.pages.responses import (
+    frame_of,
+    in_english,
+    page_response,
+    redirect,
+    with_page_headers,
+)
 from posology.workflows.facts.model_facts import model_facts
 
-router = APIRouter(include_in_schema=False, dependencies=[Depends(require_person())])
+router = APIRouter(
+    include_in_schema=False, dependencies=[Depends(require_person()), Depends(in_english)]
+)
 Service = Annotated[Deployment, Depends(get_deployment)]
 
 

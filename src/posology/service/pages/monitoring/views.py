@@ -28,12 +28,12 @@ from posology.service.pages.monitoring.challenger import ChallengerPart, challen
 from posology.service.pages.monitoring.content import ModelState, monitoring_page
 from posology.service.pages.monitoring.monitors import monitors_part
 from posology.service.pages.monitoring.weeks import read_use
-from posology.service.pages.responses import frame_of, page_response, redirect
+from posology.service.pages.responses import frame_of, in_english, page_response, redirect
 from posology.service.shadow.comparison import compare
 from posology.service.store import verify_audit
 from posology.service.store.served import changes_of
 
-router = APIRouter(include_in_schema=False)
+router = APIRouter(include_in_schema=False, dependencies=[Depends(in_english)])
 Reader = Annotated[Caller, Depends(require_person(DATA_SCIENTIST, ADMINISTRATOR))]
 Administrator = Annotated[Caller, Depends(require_person(ADMINISTRATOR))]
 Service = Annotated[Deployment, Depends(get_deployment)]

@@ -5,46 +5,48 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from urllib.parse import urlencode
 
+from posology.advice.wording.titles import USUAL_CARE
 from posology.domain.recommendation import recommendation as states
 from posology.domain.recommendation.option import REFERENCE
 from posology.domain.recommendation.recommendation import Recommendation
+from posology.language.catalogue import current_language, deferred, in_language, tr, tr_count
 from posology.report.patient import answer as answer_words
 from posology.report.patient.content import GOOD, NOTE, QUIET, STOP, WARN, Tag
 from posology.report.patient.words import change_words, date_words, dose_words, without_stop
-from posology.service.pages.decision import OUTCOME_WORDS, REASON_WORDS, given_words, option_words
+from posology.service.pages.decision import OUTCOME_WORDS, given_words, option_words, reason_words
 from posology.service.pages.responses import local_time
 from posology.service.pages.standing_decision import lost_words
 from posology.service.store.decisions import DEFERRED, DecisionRecord
 
 TO_DECIDE, WAITING, DECIDED, STOPPED = "to-decide", "waiting", "decided", "stopped"
 _TABS = (
-    ("", "All"),
-    (STOPPED, "Model stopped"),
-    (TO_DECIDE, "To decide"),
-    (WAITING, "Waiting"),
-    (DECIDED, "Decided"),
+    ("", deferred("All")),
+    (STOPPED, deferred("Model stopped")),
+    (TO_DECIDE, deferred("To decide")),
+    (WAITING, deferred("Waiting")),
+    (DECIDED, deferred("Decided")),
 )
 MINE = "mine"
 PAGE = 50
 """Patients on one page of the list. Our choice."""
 _HEADINGS = {
-    STOPPED: "Model stopped",
-    TO_DECIDE: "To decide, oldest answer first",
-    WAITING: "Waiting",
-    DECIDED: "Decided in the last day",
+    STOPPED: deferred("Model stopped"),
+    TO_DECIDE: deferred("To decide, oldest answer first"),
+    WAITING: deferred("Waiting"),
+    DECIDED: deferred("Decided in the last day"),
 }
 _TAGS = {
-    states.BETTER_FOR_PATIENT: Tag("Better than usual", GOOD, "up"),
-    states.BETTER_THAN_REFERENCE: Tag("Better than usual", GOOD, "up"),
-    states.NO_OPTION_BETTER: Tag("None shown better", QUIET, "same"),
-    states.DOSE_ONLY: Tag("Dose", NOTE, "info"),
-    states.TOO_FEW_ALIKE: Tag("Too few alike", QUIET, "minus"),
-    states.OUTSIDE_TRAINING: Tag("Unlike training", QUIET, "minus"),
-    states.UNSURE: Tag("Unsure", QUIET, "minus"),
-    states.FACT_MISSING: Tag("Fact missing", WARN, "warn"),
-    states.NOT_ELIGIBLE: Tag("Not eligible", STOP, "stop"),
-    states.ALL_FORBIDDEN: Tag("All forbidden", STOP, "stop"),
-    states.NOT_JUDGED: Tag("Not judged", QUIET, "minus"),
+    states.BETTER_FOR_PATIENT: Tag(deferred("Better than usual"), GOOD, "up"),
+    states.BETTER_THAN_REFERENCE: Tag(deferred("Better than usual"), GOOD, "up"),
+    states.NO_OPTION_BETTER: Tag(deferred("None shown better"), QUIET, "same"),
+    states.DOSE_ONLY: Tag(deferred("Dose"), NOTE, "info"),
+    states.TOO_FEW_ALIKE: Tag(deferred("Too few alike"), QUIET, "minus"),
+    states.OUTSIDE_TRAINING: Tag(deferred("Unlike training"), QUIET, "minus"),
+    states.UNSURE: Tag(deferred("Unsure"), QUIET, "minus"),
+    states.FACT_MISSING: Tag(deferred("Fact missing"), WARN, "warn"),
+    states.NOT_ELIGIBLE: Tag(deferred("Not eligible"), STOP, "stop"),
+    states.ALL_FORBIDDEN: Tag(deferred("All forbidden"), STOP, "stop"),
+    states.NOT_JUDGED: Tag(deferred("Not judged"), QUIET, "minus"),
 }
 
 
@@ -58,6 +60,8 @@ class WorklistEntry:
     patient: str
     advice: Recommendation | None
     """None after its retention."""
+    language: str
+    """In which it is read, and its row with it."""
     decision: DecisionRecord | None
     decided_at: str
     decided_by: str
@@ -82,6 +86,7 @@ class WorklistRow:
     patient: str
     about: str
     question: str
+    language: str
     tag: Tag
     answer: str
     look: str
@@ -190,18 +195,20 @@ def worklist_page(
         model=query.model,
         models=tuple(models),
         tabs=tuple(
-            _tab(state, title, groups, query)
+            _tab(state, tr(title), groups, query)
             for state, title in _TABS
             if state != STOPPED or groups[STOPPED]
         ),
         whose=query.whose,
         groups=tuple(
-            WorklistGroup(heading, rows, state == STOPPED)
+            WorklistGroup(tr(heading), rows, state == STOPPED)
             for state, heading in _HEADINGS.items()
             if (rows := tuple(_row(e, titles) for at, e in part if at == state))
         ),
         pages=_pages(start, len(listed), query),
-        empty="No patient fits what you look for." if entries else "No answers were given yet.",
+        empty=tr("No patient fits what you look for.")
+        if entries
+        else tr("No answers were given yet."),
     )
 
 
@@ -218,7 +225,7 @@ def _pages(start: int, total: int, query: WorklistQuery) -> Pages | None:
         return None
     end, number = min(start + PAGE, total), start // PAGE + 1
     return Pages(
-        f"{start + 1} to {end} of {total} patients",
+        tr("{first} to {last} of {total} patients").format(first=start + 1, last=end, total=total),
         _address(replace(query, page=number - 1)) if start else "",
         _address(replace(query, page=number + 1)) if end < total else "",
     )
@@ -232,26 +239,29 @@ def _address(query: WorklistQuery) -> str:
 
 
 def short_time(iso: str) -> str:
-    """`08:40` of today, else `26-Nov 16:05`, with the year if it is another."""
+    """`08:40` of today, else `26-Nov 16:05` or `26.11. 16:05`, with the year if it is another."""
     moment = datetime.datetime.fromisoformat(iso)
     if moment.tzinfo is not None:
         moment = moment.astimezone().replace(tzinfo=None)
     today = datetime.date.today()  # noqa: DTZ011 - the clinic's own day
     words = date_words(moment.replace(second=0, microsecond=0).isoformat())
     if moment.date() == today and ":" in words:
-        return words[12:]
-    return words.replace(f"-{today.year}", "")
+        return words.partition(" ")[2]
+    return words.replace(f"-{today.year}", "").replace(f".{today.year}", ".")
 
 
 def _headline(waiting: int, total: int) -> str:
-    patients = "patient" if total == 1 else "patients"
     if not total:
-        return "No patients"
+        return tr("No patients")
+    patients = tr_count("{count} patient", "{count} patients", total).format(count=total)
     if not waiting:
-        return f"None of {total} {patients} waits for your decision"
-    return (
-        f"{waiting} of {total} {patients} {'waits' if waiting == 1 else 'wait'} for your decision"
+        return tr("None of {patients} waits for your decision").format(patients=patients)
+    words = tr_count(
+        "{count} of {patients} waits for your decision",
+        "{count} of {patients} wait for your decision",
+        waiting,
     )
+    return words.format(count=waiting, patients=patients)
 
 
 def _tab(
@@ -263,42 +273,50 @@ def _tab(
 
 def _stopped_row(row: WorklistRow, stopped: str) -> WorklistRow:
     """Nothing that the model answered."""
-    return replace(row, tag=Tag("Stopped", STOP, "stop"), answer=stopped, look="", by="")
+    tag = Tag(tr("Stopped"), STOP, "stop")
+    language = current_language()
+    return replace(row, language=language, tag=tag, answer=stopped, look="", by="")
 
 
 def _row(entry: WorklistEntry, titles: dict[str, str]) -> WorklistRow:
+    with in_language(entry.language):
+        row = _row_of(entry, titles)
+    return _stopped_row(row, entry.stopped) if entry.stopped else row
+
+
+def _row_of(entry: WorklistEntry, titles: dict[str, str]) -> WorklistRow:
     advice, decision = entry.advice, entry.decision
-    is_erased = advice is None
     by = ""
     if decision is not None:
         given = "" if advice is None else given_words(decision, advice)
-        who = f"by {entry.decided_by}" if entry.decided_by else ""
-        by = " \u00b7 ".join(
-            part for part in (who, given, REASON_WORDS.get(decision.reason, "")) if part
-        )
-    row = WorklistRow(
+        who = tr("by {person}").format(person=entry.decided_by) if entry.decided_by else ""
+        by = " \u00b7 ".join(part for part in (who, given, reason_words(decision.reason)) if part)
+    return WorklistRow(
         id=entry.id,
         patient=entry.patient,
         about="" if advice is None else about_patient(advice),
         question=titles.get(entry.model, entry.model),
-        tag=Tag("Erased", QUIET, "minus") if advice is None else state_tag(advice),
-        answer="The answer was kept as long as it may be." if is_erased else answer_line(advice),
+        language=entry.language,
+        tag=Tag(tr("Erased"), QUIET, "minus") if advice is None else state_tag(advice),
+        answer=tr("The answer was kept as long as it may be.")
+        if advice is None
+        else answer_line(advice),
         look=". ".join(filter(None, (_changed_words(entry), _lost_words(entry))))
         or _look_of(entry),
         record="" if advice is None else short_time(advice.time),
         decision=""
         if decision is None
-        else f"{OUTCOME_WORDS[decision.outcome]} {short_time(entry.decided_at)}",
+        else f"{tr(OUTCOME_WORDS[decision.outcome])} {short_time(entry.decided_at)}",
         by=by,
     )
-    return _stopped_row(row, entry.stopped) if entry.stopped else row
 
 
 def _changed_words(entry: WorklistEntry) -> str:
     """That the advice is another than when it was decided; first of what must be read."""
     if not entry.changed_since:
         return ""
-    return f"Changed since your decision of {short_time(entry.changed_since)}"
+    since = tr("Changed since your decision of {moment}")
+    return since.format(moment=short_time(entry.changed_since))
 
 
 def _lost_words(entry: WorklistEntry) -> str:
@@ -306,7 +324,8 @@ def _lost_words(entry: WorklistEntry) -> str:
     if not entry.lost:
         return ""
     words = lost_words(entry.lost)
-    return f"This answer knew {words}" if entry.is_poorer else f"A newer answer knew {words}"
+    knew = tr("This answer knew {less}") if entry.is_poorer else tr("A newer answer knew {less}")
+    return knew.format(less=words)
 
 
 def _look_of(entry: WorklistEntry) -> str:
@@ -317,9 +336,9 @@ def _look_of(entry: WorklistEntry) -> str:
 def state_tag(advice: Recommendation) -> Tag:
     """The state in two words."""
     tag = _TAGS[advice.state]
-    if tag.tone == GOOD and advice.reference.lower() != "usual care":
-        return Tag("Shown better", GOOD, "up")
-    return tag
+    if tag.tone == GOOD and advice.reference.casefold() != tr(USUAL_CARE).casefold():
+        return Tag(tr("Shown better"), GOOD, "up")
+    return replace(tag, text=tr(tag.text))
 
 
 def about_patient(advice: Recommendation) -> str:
@@ -338,8 +357,8 @@ def answer_line(advice: Recommendation) -> str:
         return without_stop(advice.headline)
     gain = ""
     if first.difference is not None:
-        of_100 = f" {advice.unit}" if advice.unit else " of 100"
-        gain = f": {change_words(first.difference.value, advice.unit)}{of_100}"
+        unit = advice.unit or tr("of 100")
+        gain = f": {change_words(first.difference.value, advice.unit)} {unit}"
     return f"{option_words(first)}{gain}"
 
 

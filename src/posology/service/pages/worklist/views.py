@@ -11,6 +11,8 @@ from sqlalchemy import Connection
 from starlette.requests import Request
 from starlette.responses import Response
 
+from posology.domain.recommendation.recommendation import Recommendation
+from posology.language.catalogue import current_language, tr
 from posology.service.demo.worklist import fill_worklist
 from posology.service.deployment import Deployment, get_deployment
 from posology.service.identity.callers import CLINICIAN, Caller, require_person
@@ -60,7 +62,7 @@ async def worklist(
     models = [(m.name, m.artifact.study.title) for m in deployment.models.current.values()]
     return page_response(
         "worklist.html.j2",
-        frame_of(request, "Worklist", "worklist"),
+        frame_of(request, tr("Worklist"), "worklist"),
         {"page": worklist_page(entries, models, query, stops)},
     )
 
@@ -70,7 +72,9 @@ _Found = tuple[StoredAnswer, Standing]
 
 def _stopped_words(since: str) -> str:
     """What stands in place of a stopped model's answer."""
-    return f"No advice{f' since {since}' if since else ''}; follow the guideline"
+    if not since:
+        return tr("No advice; follow the guideline")
+    return tr("No advice since {day}; follow the guideline").format(day=since)
 
 
 def _page_number(text: str) -> int:
@@ -105,7 +109,8 @@ def _entries(
             made_at=stored.made_at,
             model=stored.model,
             patient=patient_name(deployment, stored.patient_key, stored.id),
-            advice=None if stored.body is None else read_advice(stored.body),
+            advice=advice,
+            language=language,
             decision=standing.record,
             decided_at=standing.at,
             decided_by=person_words(standing.record, caller, names),
@@ -116,4 +121,10 @@ def _entries(
             is_poorer=standing.poorer is not None and standing.poorer.id == stored.id,
         )
         for stored, standing in found
+        for advice, language in [_read(stored)]
     ]
+
+
+def _read(stored: StoredAnswer) -> tuple[Recommendation | None, str]:
+    """The advice, None after its retention, and the language in which it is read."""
+    return (None, current_language()) if stored.body is None else read_advice(stored.body)
