@@ -5,7 +5,11 @@ from pathlib import Path
 import pytest
 
 from posology.errors import RecordError
-from posology.records.sources.genomics.pgx_tables import read_definition, read_pgx_tables
+from posology.records.sources.genomics.pgx_tables import (
+    read_definition,
+    read_pgx_tables,
+    read_phenotypes,
+)
 from tests.builders.pharmacogenomics import GENEX, tables, write_tables
 
 
@@ -75,3 +79,15 @@ def test_exemptions_beside_the_definitions_are_used(tmp_path: Path) -> None:
     (folder / "definition" / "exemptions.json").write_text(json.dumps(body))
     assert read_pgx_tables(folder).definitions["GENEX"].required == {100}
     assert read_definition(GENEX, {}).required == frozenset()
+
+
+def test_a_score_of_0_may_be_a_number() -> None:
+    """0 is no missing value: it is the score of no function."""
+    body = {"gene": "G", "haplotypes": {"*1": 1, "*2": 0}, "activityValues": {"*1": 1, "*2": 0}}
+    listed = body | {"diplotypes": {"*2/*2": [0, "Poor Metabolizer", 0.0]}}
+    keyed = {"diplotypekey": {"*2": 2}, "phenotype": "Poor Metabolizer"}
+    own = body | {"diplotypes": [keyed | {"lookupkey": 0.0, "activityScore": 0}]}
+    for table, (key, score) in ((listed, ("0", "0.0")), (own, ("0.0", "0"))):
+        read = read_phenotypes(table)
+        assert read.results["*2", "*2"] == ("Poor Metabolizer", key, score)
+        assert (read.functions["*2"], read.activity["*2"]) == ("0", 0.0)

@@ -130,17 +130,17 @@ def read_phenotypes(body: Json) -> PhenotypeTable:
     diplotypes = body["diplotypes"]
     if isinstance(diplotypes, dict):
         for name, (key, phenotype, score) in diplotypes.items():
-            results[_pair_key(name.split("/"))] = (phenotype or "", key or "", score or "")
+            results[_pair_key(name.split("/"))] = (_text(phenotype), _text(key), _text(score))
     else:
         for x in diplotypes:
             names = [name for name, count in x["diplotypekey"].items() for _ in range(int(count))]
             phenotype = str(x.get("phenotype") or x.get("generesult") or "")
-            key = str(x.get("lookupkey") or phenotype)
-            results[_pair_key(names)] = (phenotype, key, str(x.get("activityScore") or ""))
+            key = _text(x.get("lookupkey")) or phenotype
+            results[_pair_key(names)] = (phenotype, key, _text(x.get("activityScore")))
     return PhenotypeTable(
         str(body["gene"]),
         str(body.get("version") or ""),
-        {str(name): str(text or "") for name, text in functions.items()},
+        {str(name): _text(text) for name, text in functions.items()},
         {str(name): float(value) for name, value in values.items() if _is_number(value)},
         results,
     )
@@ -172,6 +172,11 @@ def read_guidance(body: list[Json]) -> list[Guidance]:
 def _citation(drug: Json) -> str:
     numbers = ", ".join(f"PMID {number}" for number in (drug.get("pmids") or ())[-1:])
     return "; ".join(part for part in (str(drug.get("url") or ""), numbers) if part)
+
+
+def _text(value: object) -> str:
+    """A number too, such as the activity 0 of an allele without function; empty for null."""
+    return "" if value is None else str(value)
 
 
 def _is_number(value: object) -> bool:
