@@ -5,7 +5,7 @@
 """
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from importlib import metadata as installed
 from pathlib import Path
@@ -22,18 +22,8 @@ from posology.records.io.checksums import (
     update_checksum,
     verify_files,
 )
-from posology.records.schema import EVENTS
+from posology.records.schema import COLUMN_TYPES, EVENTS
 
-COLUMN_TYPES: dict[str, tuple[str, Callable[[pa.DataType], bool]]] = {
-    "subject_id": ("integers", lambda kind: pa.types.is_integer(kind) and kind != pa.uint64()),
-    "time": ("times", lambda kind: pa.types.is_timestamp(kind) or pa.types.is_date(kind)),
-    "code": ("texts", lambda kind: pa.types.is_string(kind) or pa.types.is_large_string(kind)),
-    "numeric_value": (
-        "numbers",
-        lambda kind: pa.types.is_floating(kind) or pa.types.is_integer(kind) or kind == pa.null(),
-    ),
-}
-"""The types that columns of MEDS data may have."""
 SPLITS = {
     meds.train_split: "train",
     meds.tuning_split: "validation",

@@ -1,6 +1,7 @@
 """The tables that every source produces: MEDS events, and the rows that were rejected."""
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -17,6 +18,17 @@ EVENTS = pa.schema(
     ]
 )
 """MEDS 0.4 data (subject_id to text_value) and one modifier of the code, the number's UCUM unit."""
+
+COLUMN_TYPES: dict[str, tuple[str, Callable[[pa.DataType], bool]]] = {
+    "subject_id": ("integers", lambda kind: pa.types.is_integer(kind) and kind != pa.uint64()),
+    "time": ("times", lambda kind: pa.types.is_timestamp(kind) or pa.types.is_date(kind)),
+    "code": ("texts", lambda kind: pa.types.is_string(kind) or pa.types.is_large_string(kind)),
+    "numeric_value": (
+        "numbers",
+        lambda kind: pa.types.is_floating(kind) or pa.types.is_integer(kind) or kind == pa.null(),
+    ),
+}
+"""The types that columns of MEDS data may have."""
 
 RAW = EVENTS.append(pa.field("source", pa.string())).append(pa.field("row", pa.int64()))
 """Events before cleaning. `source`: the file or table as the user named it; `row`: from 1."""

@@ -4,11 +4,12 @@ import datetime
 from dataclasses import replace
 from typing import Any
 
+import pyarrow as pa
 import pytest
 
 from posology.advice.form.field import DATED, Field, Form, Limits
 from posology.advice.form.patient_reading import PatientReading
-from posology.advice.form.reading import read_filled_form
+from posology.advice.form.reading import read_filled_form, read_records
 from posology.advice.form.values import nearest_choice, read_value
 from posology.errors import RecordError
 
@@ -280,3 +281,37 @@ def test_two_letters_are_a_genotype_and_no_other_medicine_is_offered() -> None:
     medicine = Field("medicine", "M", "choice", (("flonase", "M//flonase"),))
     assert nearest_choice(medicine, "fluconazole") == ""
     assert nearest_choice(medicine, "flonasse") == "flonase"
+
+
+def records(**columns: pa.Array) -> pa.Table:
+    """Events of one patient with some columns exchanged."""
+    known: dict[str, object] = {
+        "subject_id": [1, 1],
+        "time": pa.array([datetime.datetime(1999, 1, 1)] * 2, pa.timestamp("us")),  # noqa: DTZ001
+        "code": ["SEX//male", "HEIGHT"],
+        "numeric_value": [None, 180.0],
+    }
+    return pa.table(known | columns)
+
+
+@pytest.mark.parametrize(
+    ("columns", "message"),
+    [
+        ({"time": pa.array(["2026-01-01"] * 2)}, "time has the type string, not times"),
+        ({"time": pa.array([None, 9 * 10**17], pa.timestamp("us"))}, "a time is in no year from"),
+        ({"code": pa.array([None, "HEIGHT"])}, "row 1: has no code; leave the row out"),
+        ({"numeric_value": pa.array(["x", "y"])}, "numeric_value has the type string, not numb"),
+        ({"subject_id": pa.array([1, 2])}, "has 2 patients; give a file with exactly one"),
+    ],
+)
+def test_tables_of_another_kind_are_errors(form: Form, columns: dict, message: str) -> None:
+    with pytest.raises(RecordError, match=f"p: {message}"):
+        read_records(records(**columns), form, "p", TODAY)
+
+
+def test_times_with_a_zone_and_days_are_read(form: Form) -> None:
+    expected = read_records(records(), form, "p", TODAY)
+    day = pa.array([datetime.date(1999, 1, 1)] * 2)
+    moment = pa.array([datetime.datetime(1999, 1, 1, tzinfo=datetime.UTC)] * 2)
+    for time in (day, moment.cast(pa.timestamp("ns", tz="Europe/Berlin"))):
+        assert read_records(records(time=time), form, "p", TODAY) == expected

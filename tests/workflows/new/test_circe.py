@@ -328,3 +328,21 @@ def test_other_files_are_errors(tmp_path) -> None:
         read_definition(tmp_path / "no.json")
     with pytest.raises(UserError, match="--circe needs --data omop and --path with the CDM"):
         plan_project(Request(tmp_path / "p", "fhir", tmp_path, circe=tmp_path / "no.json"))
+
+
+@pytest.mark.parametrize(
+    ("keys", "value"),
+    [
+        (("InclusionRules",), True),
+        (("InclusionRules", 0), "x"),
+        (("ConceptSets", 0, "id"), "x"),
+        ((*FIRST, "StartWindow", "Start"), "x"),
+        (("PrimaryCriteria", "ObservationWindow", "PriorDays"), [1]),
+        (ENTRY, 1.5),
+    ],
+)
+def test_json_that_was_damaged_by_hand_is_an_error(tmp_path, keys: tuple, value: object) -> None:
+    path = tmp_path / "a.json"
+    path.write_text(json.dumps(_changed(*keys, to=value)))
+    with pytest.raises(UserError, match=r"a\.json: is not laid out as ATLAS exports it .*again"):
+        read_definition(path)

@@ -22,6 +22,7 @@ from posology.domain.codes import display_name, has_prefix
 from posology.errors import RecordError
 from posology.language.catalogue import tr, tr_count
 from posology.language.numbers import number
+from posology.records.sources.patient_json import check_events
 
 _MOST_NAMED = 12
 """Facts named in full where records hold many that a model does not know."""
@@ -51,7 +52,7 @@ def read_records(
             default the decision is at the last event that is not the birth; today if none is.
         unknown: prefixes of facts of which is stated that they are not known.
     """
-    later = 0
+    later, events = 0, check_events(events, source)
     _check_ahead(events, at or today, source, has_decision=at is not None)
     if at is not None:
         events, later = _known_by(events, at, source)

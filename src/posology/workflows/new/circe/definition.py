@@ -78,6 +78,16 @@ def read_definition(path: Path, cdm: Path | None = None) -> Definition:
         cdm: an OMOP folder with the vocabulary, for descendants of concepts.
     """
     name, expression = _open(path)
+    try:
+        return _read(path, name, expression, cdm)
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise UserError(
+            f"--circe {path}: is not laid out as ATLAS exports it ({error}). Export it again, or "
+            "undo what was changed by hand."
+        ) from error
+
+
+def _read(path: Path, name: str, expression: Mapping[str, Any], cdm: Path | None) -> Definition:
     into = Reading()
     sets = [
         (f"$.ConceptSets[{number}]", entry)
