@@ -6,6 +6,7 @@ from typing import Any
 
 from posology.domain.recommendation.recommendation import NOT_ELIGIBLE
 from posology.errors import UserError
+from posology.language.catalogue import tr
 from posology.service.answering import Answer, Question, answer
 from posology.service.cds_hooks.cards.inputs import CardInputs
 from posology.service.cds_hooks.cards.response import NOTHING_TO_SAY, make_cards
@@ -59,7 +60,7 @@ async def answer_call(
     try:
         made = await answer(deployment, question)
     except UnusableError as error:
-        raise CannotJudgeError(f"Nothing can be judged: {error}") from error
+        raise CannotJudgeError(_nothing(str(error))) from error
     if call.hook == PATIENT_VIEW and made.result.recommendation.state == NOT_ELIGIBLE:
         return NOTHING_TO_SAY  # with an order, the card says that the study is not for the patient
     inputs = _card_inputs(made, served, call, orders, deployment.settings.url)
@@ -76,8 +77,13 @@ async def answer_call(
 
 def _lacking(required: tuple[str, ...]) -> str:
     """What is needed and was not found in anything that was sent or fetched."""
-    first, *rest = (text.removeprefix("No answer yet: ") for text in required)
-    return f"Nothing can be judged: {' '.join((first, *rest))} Send it by prefetch, or record it."
+    head = tr("No answer yet: {fact}").format(fact="")
+    facts = " ".join(text.removeprefix(head) for text in required)
+    return f"{_nothing(facts)} {tr('Send it by prefetch, or record it.')}"
+
+
+def _nothing(why: str) -> str:
+    return tr("Nothing can be judged: {why}").format(why=why)
 
 
 def _has_launch(deployment: Deployment, server: str | None) -> bool:
@@ -93,7 +99,7 @@ async def read_patient(
         job = ReadJob(served.folder, served.digest, bundle, at)
         return await deployment.workers.run(read_job, job)
     except UserError as error:
-        text = "Nothing can be judged: nothing that was sent could be read."
+        text = _nothing(tr("nothing that was sent could be read."))
         raise CannotJudgeError(text) from error
 
 

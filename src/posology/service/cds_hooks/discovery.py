@@ -9,15 +9,16 @@ from typing import Any
 
 from posology.domain.codes import display_name
 from posology.domain.study import Study
+from posology.language.catalogue import deferred, tr
 from posology.service.cds_hooks.queries import Query
 from posology.service.cds_hooks.requests import HOOK_VERSION, HOOKS
 
 SPECIFICATION = "2.0.1"
 """Version of CDS Hooks that is implemented; stated as 3.0 wants it."""
 _WHEN = {
-    "patient-view": "when a record is opened",
-    "order-select": "when a drug is selected",
-    "order-sign": "when orders are signed",
+    "patient-view": deferred("Advises when a record is opened."),
+    "order-select": deferred("Advises when a drug is selected."),
+    "order-sign": deferred("Advises when orders are signed."),
 }
 
 
@@ -31,21 +32,28 @@ def describe_services(
         for code in study.profile.required_for_advice
     ]
     facts = ", ".join(dict.fromkeys(named))
-    needed = f"where it cannot read {lists} (a search that finds nothing is read)" if lists else ""
-    if facts:
-        needed += f"{', or ' if lists else ''}where one of {facts} is not known"
-    demo = "Demonstration, not for the care of patients. " if is_demo else ""
-    not_for = f" Not for: {study.not_for}" if study.not_for else ""
+    demo = f"{tr('Demonstration, not for the care of patients.')} " if is_demo else ""
+    not_for = (
+        f" {tr('Not for: {patients}').format(patients=study.not_for)}" if study.not_for else ""
+    )
     return [
         {
             "hook": hook,
             "id": name,
             "title": study.title,
-            "description": f"{demo}{study.purpose} Advises {_WHEN[hook]}.{not_for}",
-            "usageRequirements": f"Answers 412 {needed}, by prefetch or fhirAuthorization.",
+            "description": f"{demo}{study.purpose} {tr(_WHEN[hook])}{not_for}",
+            "usageRequirements": _requirements(lists, facts),
             "prefetch": {query.key: query.template for query in queries},
             "version": SPECIFICATION,
             "hookVersion": HOOK_VERSION,
         }
         for hook in HOOKS
     ]
+
+
+def _requirements(lists: str, facts: str) -> str:
+    """When it answers 412, for who integrates it."""
+    needed = f"where it cannot read {lists} (a search that finds nothing is read)" if lists else ""
+    if facts:
+        needed += f"{', or ' if lists else ''}where one of {facts} is not known"
+    return f"Answers 412 {needed}, by prefetch or fhirAuthorization."

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from posology.language.catalogue import deferred, tr
 from posology.service.cds_hooks.patient_bundle import missing_medications, put_together
 from posology.service.cds_hooks.prefetch import (
     ABSENT,
@@ -21,9 +22,9 @@ from posology.service.fhir.client import FetchError, FhirAccess, within
 
 Json = dict[str, Any]
 _WHY = {
-    ABSENT: "was not sent",
-    FAILED: "was sent as an error, or is no answer to the query",
-    PARTIAL: "was sent in part only",
+    ABSENT: deferred("was not sent"),
+    FAILED: deferred("was sent as an error, or is no answer to the query"),
+    PARTIAL: deferred("was sent in part only"),
 }
 _MOST_MEDICATIONS = 50
 """Medication resources of one call that are fetched. Our choice."""
@@ -79,7 +80,9 @@ async def gather(
     resources = [r for query in queries for r in received[query].resources]
     resources += await _medications(resources, access)
     not_there = tuple(
-        f"Not available: {query.words}. It {_WHY[received[query].status]}."
+        tr("Not available: {data}. It {why}.").format(
+            data=tr(query.words), why=tr(_WHY[received[query].status])
+        )
         for query in queries
         if received[query].status != COMPLETE
     )
@@ -90,16 +93,24 @@ def _check_needed(received: Mapping[Query, Received], reasons: Mapping[Query, st
     lacking = [q for q, one in received.items() if q.is_needed and one.status != COMPLETE]
     if not lacking:
         return
+    part = tr("prefetch `{key}` ({data}) {why}; it could not be fetched: {reason}")
     parts = [
-        f"prefetch `{query.key}` ({query.words}) {_WHY[received[query].status]}"
-        f"; it could not be fetched: {reasons[query]}"
+        part.format(
+            key=query.key,
+            data=tr(query.words),
+            why=tr(_WHY[received[query].status]),
+            reason=reasons[query],
+        )
         for query in lacking
     ]
-    what = ". ".join(f"Not read: {query.words}; {reasons[query]}" for query in lacking)
+    not_read = tr("Not read: {data}; {why}")
+    what = ". ".join(not_read.format(data=tr(q.words), why=reasons[q]) for q in lacking)
     raise CannotJudgeError(
-        f"Nothing can be judged: {'. '.join(parts)}.",
-        f"The record system did not give what an answer needs. {what}. Ask its support, and go by "
-        "the guideline meanwhile.",
+        tr("Nothing can be judged: {why}").format(why=f"{'. '.join(parts)}."),
+        tr(
+            "The record system did not give what an answer needs. {what}. Ask its support, and go "
+            "by the guideline meanwhile."
+        ).format(what=what),
     )
 
 
@@ -117,15 +128,15 @@ async def _fetch_pages(query: Query, patient: str, access: FhirAccess) -> Receiv
         page = read_answer(query, await access.read(address))
         found += page.resources
         if len(found) > access.limits.resources:
-            raise FetchError("there are more resources than the limit")
+            raise FetchError(tr("there are more resources than the limit"))
         if page.status == COMPLETE or _is_last(query, page, found):
             return Received(COMPLETE, tuple(found))
         if page.status != PARTIAL:
-            raise FetchError("the FHIR server gave no answer to the query")
+            raise FetchError(tr("the FHIR server gave no answer to the query"))
         if not page.next_page:
-            raise FetchError("the FHIR server gave a part only")
+            raise FetchError(tr("the FHIR server gave a part only"))
         address = page.next_page
-    raise FetchError("there are more pages than the limit")
+    raise FetchError(tr("there are more pages than the limit"))
 
 
 def _is_last(query: Query, page: Received, found: Sequence[Json]) -> bool:
@@ -140,11 +151,14 @@ async def _medications(resources: list[Json], access: FhirAccess | str) -> list[
     missing = missing_medications(resources)
     if not missing:
         return []
-    text = "orders refer to Medication resources that were not sent"
+    text = tr("orders refer to Medication resources that were not sent")
+    nothing = tr("Nothing can be judged: {why}")
     if not isinstance(access, FhirAccess):
-        raise CannotJudgeError(f"Nothing can be judged: {text}; {access}.")
+        raise CannotJudgeError(nothing.format(why=f"{text}; {access}."))
     if len(missing) > _MOST_MEDICATIONS:
-        raise CannotJudgeError(f"Nothing can be judged: {text}, too many to fetch.")
+        raise CannotJudgeError(
+            nothing.format(why=tr("{text}, too many to fetch.").format(text=text))
+        )
     read = access.read
     try:
         found = await within(
@@ -152,7 +166,7 @@ async def _medications(resources: list[Json], access: FhirAccess | str) -> list[
             lambda: asyncio.gather(*(read(f"Medication/{name}") for name in missing)),
         )
         if missing_medications([*resources, *found]):
-            raise FetchError("the FHIR server gave something else")
+            raise FetchError(tr("the FHIR server gave something else"))
     except FetchError as error:
-        raise CannotJudgeError(f"Nothing can be judged: {text}; {error}.") from error
+        raise CannotJudgeError(nothing.format(why=f"{text}; {error}.")) from error
     return found

@@ -11,6 +11,7 @@ from urllib.parse import quote
 from posology.advice.form.field import Form
 from posology.domain.codes import has_prefix
 from posology.domain.study import Study
+from posology.language.catalogue import deferred
 from posology.records.sources.fhir.coding import SYSTEMS
 from posology.records.sources.fhir.genotypes import GENETIC
 
@@ -23,19 +24,23 @@ _OF_PATIENT = ("SEX", "RACE", "ETHNICITY", "MEDS_BIRTH", "MEDS_DEATH")
 _NUMBERS = ("MEASUREMENT", "OBSERVATION")
 _DRUGS = ("DRUG", "DRUG_PER_DAY", "DRUG_RATE")
 _ORDERS = {
-    "ordered": ("medicationRequests", "MedicationRequest"),
-    "given": ("medicationAdministrations", "MedicationAdministration"),
-    "reported": ("medicationStatements", "MedicationStatement"),
-    "dispensed": ("medicationDispenses", "MedicationDispense"),
+    "ordered": ("medicationRequests", "MedicationRequest", deferred("medicines ordered")),
+    "given": (
+        "medicationAdministrations",
+        "MedicationAdministration",
+        deferred("medicines given"),
+    ),
+    "reported": ("medicationStatements", "MedicationStatement", deferred("medicines reported")),
+    "dispensed": ("medicationDispenses", "MedicationDispense", deferred("medicines dispensed")),
 }
-"""Key and resource type of each end of a drug's code."""
+"""Key, resource type and words of each end of a drug's code."""
 _PRESENCE = {
-    "CONDITION": ("conditions", "Condition", "problems and diagnoses"),
-    "PROCEDURE": ("procedures", "Procedure", "procedures"),
-    "ALLERGY": ("allergies", "AllergyIntolerance", "allergies"),
-    "IMMUNIZATION": ("immunizations", "Immunization", "immunizations"),
-    "FAMILY_HISTORY": ("familyHistory", "FamilyMemberHistory", "family history"),
-    "VISIT": ("encounters", "Encounter", "visits"),
+    "CONDITION": ("conditions", "Condition", deferred("problems and diagnoses")),
+    "PROCEDURE": ("procedures", "Procedure", deferred("procedures")),
+    "ALLERGY": ("allergies", "AllergyIntolerance", deferred("allergies")),
+    "IMMUNIZATION": ("immunizations", "Immunization", deferred("immunizations")),
+    "FAMILY_HISTORY": ("familyHistory", "FamilyMemberHistory", deferred("family history")),
+    "VISIT": ("encounters", "Encounter", deferred("visits")),
 }
 """Key, resource type and words of each family in which absence is a fact."""
 
@@ -67,7 +72,9 @@ def make_queries(
     codes = sorted({*form.codes, *form.safety, *needed})
     helpful = [c for spec in form.standard if spec.fact in form.codes for c in spec.codes]
     known = _addresses() | dict(systems)
-    found = [Query(PATIENT, f"Patient/{_TOKEN}", "Patient", "the patient", is_needed=True)]
+    found = [
+        Query(PATIENT, f"Patient/{_TOKEN}", "Patient", deferred("the patient"), is_needed=True)
+    ]
     coded = [code for code in codes if code in needed or _is_coded(code, known)]
     lists = _presence_queries(coded, page_size) + _drug_queries(coded, study, page_size)
     keys = {query.key for query in lists}
@@ -137,8 +144,8 @@ def _drugs_of(codes: Iterable[str], page_size: int) -> list[Query]:
         return []
     ends = {code.rpartition("//")[2] for code in drugs} & _ORDERS.keys()
     return [
-        Query(key, _search(kind, page_size), kind, f"medicines {end}", is_needed=True)
-        for end, (key, kind) in _ORDERS.items()
+        Query(key, _search(kind, page_size), kind, words, is_needed=True)
+        for end, (key, kind, words) in _ORDERS.items()
         if end in (ends or {"ordered"})
     ]
 
@@ -153,7 +160,7 @@ def _observation_queries(
         for token in _tokens(code, known):
             (needed_tokens if code in needed else helpful)[token] = None
     helpful = {token: None for token in helpful if token not in needed_tokens}
-    words = "laboratory results and other observations"
+    words = deferred("laboratory results and other observations")
     parts = (("observationsNeeded", needed_tokens, True), ("observations", helpful, False))
     found = []
     for name, tokens, is_needed in parts:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 import httpx
 
 from posology.artifact import Artifact
+from posology.language.catalogue import tr
 from posology.service.cds_hooks.queries import Query, make_queries
 from posology.service.cds_hooks.settings import CdsHooksSettings
 from posology.service.deployment import Deployment
@@ -36,9 +37,9 @@ class HooksState:
     def access(self, server: str | None, token: str | None) -> FhirAccess | str:
         """The FHIR server of a call; or why nothing may be fetched from it."""
         if server is None or token is None:
-            return "no fhirServer with fhirAuthorization was sent"
+            return tr("no fhirServer with fhirAuthorization was sent")
         if not any(same_server(server, one) for one in self.settings.fhir_servers):
-            return "the fhirServer is not on the service's list"
+            return tr("the fhirServer is not on the service's list")
         return FhirAccess(self.client, server.rstrip("/"), token, self.settings.limits)
 
     def drug_of(self, model: str) -> Drug | None:

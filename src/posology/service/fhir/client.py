@@ -15,6 +15,8 @@ from urllib.parse import urljoin, urlsplit
 import httpx
 import orjson
 
+from posology.language.catalogue import tr
+
 Json = dict[str, Any]
 _ACCEPT = "application/fhir+json, application/json;q=0.9"
 
@@ -59,9 +61,9 @@ class FhirAccess:
         is_inside = whole.path.startswith(f"{base.path}/") or whole.path == base.path
         is_plain = ".." not in whole.path and not whole.username and not whole.fragment
         if (whole.scheme, whole.netloc) != (base.scheme, base.netloc) or not is_inside:
-            raise FetchError("a next page lies on another server")
+            raise FetchError(tr("a next page lies on another server"))
         if not is_plain:
-            raise FetchError("a next page has an address that cannot be right")
+            raise FetchError(tr("a next page has an address that cannot be right"))
         return url
 
 
@@ -74,23 +76,24 @@ async def read_json(
             _check_status(response.status_code)
             body = await _read_body(response, most)
     except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError) as error:
-        raise FetchError(f"the FHIR server did not answer ({type(error).__name__})") from error
+        text = tr("the FHIR server did not answer ({error})").format(error=type(error).__name__)
+        raise FetchError(text) from error
     try:
         resource = orjson.loads(body)
     except orjson.JSONDecodeError as error:
-        raise FetchError("the FHIR server did not answer with JSON") from error
+        raise FetchError(tr("the FHIR server did not answer with JSON")) from error
     if not isinstance(resource, dict):
-        raise FetchError("the FHIR server did not answer with a resource")
+        raise FetchError(tr("the FHIR server did not answer with a resource"))
     return resource
 
 
 def _check_status(status: int) -> None:
     if status in (401, 403):
-        raise FetchError("the FHIR server refused the token")
+        raise FetchError(tr("the FHIR server refused the token"))
     if 300 <= status < 400:
-        raise FetchError("the FHIR server redirects, which is not followed")
+        raise FetchError(tr("the FHIR server redirects, which is not followed"))
     if status != 200:
-        raise FetchError(f"the FHIR server answered with status {status}")
+        raise FetchError(tr("the FHIR server answered with status {status}").format(status=status))
 
 
 async def _read_body(response: httpx.Response, most: int) -> bytes:
@@ -98,7 +101,7 @@ async def _read_body(response: httpx.Response, most: int) -> bytes:
     async for part in response.aiter_bytes():
         size += len(part)
         if size > most:
-            raise FetchError("an answer of the FHIR server is too large")
+            raise FetchError(tr("an answer of the FHIR server is too large"))
         parts.append(part)
     return b"".join(parts)
 
@@ -142,4 +145,4 @@ async def within(seconds: float, work: Callable[[], Any]) -> Any:
         async with asyncio.timeout(seconds):
             return await work()
     except TimeoutError as error:
-        raise FetchError("the FHIR server took too long") from error
+        raise FetchError(tr("the FHIR server took too long")) from error

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from posology.domain.recommendation.option import DoseAdvice
+from posology.language.catalogue import deferred, tr
+from posology.language.numbers import number
 from posology.records.sources.fhir.coding import SYSTEMS
 from posology.service.fhir.transparency import confidence
 
@@ -12,6 +14,13 @@ Json = dict[str, Any]
 _UCUM = "http://unitsofmeasure.org"
 _PERIODS = {"h": "hour", "d": "day", "wk": "week", "mo": "month", "a": "year"}
 """UCUM units of time that a dose may be per, and their words."""
+_IN_ALL = {
+    "h": deferred("{dose} a hour in all; the prescriber sets the schedule"),
+    "d": deferred("{dose} a day in all; the prescriber sets the schedule"),
+    "wk": deferred("{dose} a week in all; the prescriber sets the schedule"),
+    "mo": deferred("{dose} a month in all; the prescriber sets the schedule"),
+    "a": deferred("{dose} a year in all; the prescriber sets the schedule"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,12 +83,12 @@ def dosage(dose: DoseAdvice) -> Json:
     unit, _, period = dose.unit.rpartition("/")
     if period not in _PERIODS or not unit:
         amount: Json = {"doseQuantity": _quantity(dose.dose, dose.unit)}
-        text = f"{dose.dose:g} {dose.unit}"
+        text = f"{number(f'{dose.dose:g}')} {dose.unit}"
         interval_unit = dose.unit
     else:
         per = {"value": 1, "unit": _PERIODS[period], "system": _UCUM, "code": period}
         amount = {"rateRatio": {"numerator": _quantity(dose.dose, unit), "denominator": per}}
-        text = f"{dose.dose:g} {unit} a {_PERIODS[period]} in all; the prescriber sets the schedule"
+        text = tr(_IN_ALL[period]).format(dose=f"{number(f'{dose.dose:g}')} {unit}")
         interval_unit = unit
     if dose.plan_for is not None:
         low, high = (_quantity(round(end, 4), interval_unit) for end in dose.plan_for)

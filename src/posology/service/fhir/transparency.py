@@ -11,6 +11,7 @@ from typing import Any
 
 from posology import __version__
 from posology.domain.recommendation.recommendation import ModelLabel
+from posology.language.catalogue import tr
 
 Json = dict[str, Any]
 GUIDE = "http://hl7.org/fhir/uv/aitransparency"
@@ -86,7 +87,7 @@ def model_card(model: ModelLabel, url: str) -> Json:
         "description": model.title,
         "content": [
             {"attachment": {"contentType": "text/markdown", "data": text, "title": model.title}},
-            {"attachment": {"contentType": "text/html", "url": url, "title": "The whole card"}},
+            {"attachment": {"contentType": "text/html", "url": url, "title": tr("The whole card")}},
         ],
     }
 
@@ -155,10 +156,10 @@ def confidence(low: Json, high: Json) -> Json:
 
 def _card_text(model: ModelLabel) -> str:
     parts = (
-        ("Purpose", model.purpose),
-        ("Not for", model.not_for),
-        ("Learned from", model.learned_from),
-        ("Evidence", model.evidence),
+        (tr("Purpose"), model.purpose),
+        (tr("Not for"), model.not_for),
+        (tr("Learned from"), model.learned_from),
+        (tr("Evidence"), model.evidence),
     )
     body = "\n\n".join(f"## {head}\n\n{text}" for head, text in parts if text)
     head = f"---\nmodel_name: {model.study}\nversion: {model.digest}\nlibrary_name: posology\n---"

@@ -3,32 +3,42 @@
 Defined in AHRQ's CDSiC report 25-0073 (June 2025).
 """
 
+from posology.language.catalogue import deferred, tr
+
 SYSTEM = "http://terminology.hl7.org/CodeSystem/non-adherence-reason-codes"
 OVERRIDE_REASONS = (
-    ("patient-ineligible", "Patient does not meet eligibility for recommended action"),
-    ("indication-order-exists", "Patient has indication/order for intended action"),
-    ("action-completed", "Recommended action was already completed"),
-    ("action-unsuccessful", "Recommended action was previously unsuccessful"),
-    ("patient-contraindication", "Patient has contraindication to recommended action"),
-    ("risk-benefit-ratio", "Recipient assessment of risk/benefit ratio"),
+    ("patient-ineligible", deferred("Patient does not meet eligibility for recommended action")),
+    ("indication-order-exists", deferred("Patient has indication/order for intended action")),
+    ("action-completed", deferred("Recommended action was already completed")),
+    ("action-unsuccessful", deferred("Recommended action was previously unsuccessful")),
+    ("patient-contraindication", deferred("Patient has contraindication to recommended action")),
+    ("risk-benefit-ratio", deferred("Recipient assessment of risk/benefit ratio")),
     (
         "does-not-align-latest-evidence",
-        "Recommended action does not align with the latest evidence",
+        deferred("Recommended action does not align with the latest evidence"),
     ),
     (
         "policy-contradicts",
-        "Institutional policy/guideline contradicts the recommended action",
+        deferred("Institutional policy/guideline contradicts the recommended action"),
     ),
-    ("recipient-does-not-trust", "Recipient does not agree with or trust the recommended action"),
-    ("prefers-alternative", "Patient prefers an alternative approach or treatment"),
+    (
+        "recipient-does-not-trust",
+        deferred("Recipient does not agree with or trust the recommended action"),
+    ),
+    ("prefers-alternative", deferred("Patient prefers an alternative approach or treatment")),
     (
         "need-more-info",
-        "Could not address recommended action due to need for more information/pending "
-        "results/pending consult",
+        deferred(
+            "Could not address recommended action due to need for more information/pending "
+            "results/pending consult"
+        ),
     ),
-    ("limited-time", "Could not address recommended action due to limited time"),
-    ("service-not-available", "Treatment or service is not practically available"),
-    ("too-costly-uncovered", "Recommended action is too costly or not covered by insurance"),
+    ("limited-time", deferred("Could not address recommended action due to limited time")),
+    ("service-not-available", deferred("Treatment or service is not practically available")),
+    (
+        "too-costly-uncovered",
+        deferred("Recommended action is too costly or not covered by insurance"),
+    ),
 )
 """Code and display of those that fit a choice of treatment by a clinician."""
 
@@ -36,5 +46,6 @@ OVERRIDE_REASONS = (
 def override_reasons() -> list[dict[str, str]]:
     """The reasons as Codings."""
     return [
-        {"code": code, "system": SYSTEM, "display": display} for code, display in OVERRIDE_REASONS
+        {"code": code, "system": SYSTEM, "display": tr(display)}
+        for code, display in OVERRIDE_REASONS
     ]

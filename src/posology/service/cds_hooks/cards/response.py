@@ -10,6 +10,7 @@ from typing import Any
 
 from posology.domain.recommendation.option import FORBIDDEN, WORSE, OptionAdvice
 from posology.domain.recommendation.recommendation import ALL_FORBIDDEN
+from posology.language.catalogue import tr
 from posology.report.patient import words
 from posology.service.cds_hooks.cards.inputs import CardInputs
 from posology.service.cds_hooks.cards.markdown import escape, shorten, without_empty
@@ -50,12 +51,15 @@ def _about_orders(inputs: CardInputs) -> list[_Warning]:
     for name in ordered:
         option = options.get(name)
         if option is not None and option.standing == FORBIDDEN:
-            summary = f"Not for this patient: {option.title}."
-            found.append(_Warning(summary, _why(option, "A safety rule forbids it."), CRITICAL))
+            summary = tr("Not for this patient: {option}.").format(option=option.title)
+            forbids = tr("A safety rule forbids it.")
+            found.append(_Warning(summary, _why(option, forbids), CRITICAL))
         elif option is not None and option.standing == WORSE:
             reference = words.inside(inputs.advice.reference)
-            summary = f"{words.capitalise(option.title)} is shown to be worse than {reference}."
-            found.append(_Warning(summary, _why(option, "See the other card."), WARNING))
+            summary = tr("{option} is shown to be worse than {reference}.").format(
+                option=words.capitalise(option.title), reference=reference
+            )
+            found.append(_Warning(summary, _why(option, tr("See the other card.")), WARNING))
     return found
 
 
@@ -69,8 +73,8 @@ def _card(inputs: CardInputs, warning: _Warning) -> Json:
 
 def _answer_card(inputs: CardInputs, suggestions: tuple[Suggestion, ...]) -> Json:
     advice = inputs.advice
-    first = [DEMONSTRATION] if inputs.is_demo else []
-    first += [] if inputs.is_signed else [UNSIGNED]
+    first = [tr(DEMONSTRATION)] if inputs.is_demo else []
+    first += [] if inputs.is_signed else [tr(UNSIGNED)]
     indicator = WARNING if advice.state == ALL_FORBIDDEN else INFO
     card = _frame(inputs, advice.headline, indicator)
     card["detail"] = card_detail(advice, (*first, *inputs.not_there))
@@ -83,10 +87,11 @@ def _answer_card(inputs: CardInputs, suggestions: tuple[Suggestion, ...]) -> Jso
 def _frame(inputs: CardInputs, summary: str, indicator: str) -> Json:
     """What every card has."""
     model = inputs.advice.model
-    demo = "Demonstration: " if inputs.is_demo else ""
+    if inputs.is_demo:
+        summary = tr("Demonstration: {summary}").format(summary=summary)
     return {
         "uuid": str(uuid.uuid4()),
-        "summary": shorten(f"{demo}{summary}"),
+        "summary": shorten(summary),
         "indicator": indicator,
         "source": {
             "label": shorten(f"posology: {model.title}"),
@@ -100,10 +105,10 @@ def _frame(inputs: CardInputs, summary: str, indicator: str) -> Json:
 
 def _links(inputs: CardInputs) -> list[Json]:
     page = f"{inputs.url}/answers/{inputs.answer}"
-    links: list[Json] = [{"label": "Open the whole answer", "url": page, "type": "absolute"}]
+    links: list[Json] = [{"label": tr("Open the whole answer"), "url": page, "type": "absolute"}]
     if inputs.has_launch:
         launch = {
-            "label": "Open the answer in the record system",
+            "label": tr("Open the answer in the record system"),
             "url": f"{inputs.url}/smart/launch",
             "type": "smart",
             "appContext": inputs.answer,

@@ -16,6 +16,7 @@ from posology.domain.recommendation.recommendation import (
     BETTER_THAN_REFERENCE,
     DOSE_ONLY,
 )
+from posology.language.catalogue import tr
 from posology.records.sources.fhir.coding import SYSTEMS
 from posology.report.patient import words
 from posology.service.cds_hooks.cards.inputs import CardInputs
@@ -67,10 +68,11 @@ def _is_drug(draft: DraftOrder, drug: Drug) -> bool:
 def _dose_suggestion(
     inputs: CardInputs, drug: Drug, dose: DoseAdvice, draft: DraftOrder | None
 ) -> Json:
-    text = f"{drug.title}, predicted dose {words.dose_words(dose)}"
+    text = tr("{drug}, predicted dose {dose}")
+    text = text.format(drug=drug.title, dose=words.dose_words(dose))
     if draft is not None and draft.reference:
-        return _body(f"Set the dose: {text}", [_update(inputs, draft, dose, text)])
-    return _body(f"Order {text}", [_create(inputs, drug, dose, text)])
+        return _body(_set_words(text), [_update(inputs, draft, dose, text)])
+    return _body(_order_words(text), [_create(inputs, drug, dose, text)])
 
 
 def _option_suggestion(inputs: CardInputs, option: OptionAdvice) -> Json | None:
@@ -87,21 +89,30 @@ def _option_suggestion(inputs: CardInputs, option: OptionAdvice) -> Json | None:
     if same is not None:
         if dose is None:
             return None
-        return _body(f"Set the dose: {text}", [_update(inputs, same, dose, text)])
+        return _body(_set_words(text), [_update(inputs, same, dose, text)])
     creates = [_create(inputs, drug, dose, text) for drug in drugs]
     if not drafted:
-        return _body(f"Order {text}", creates)
+        return _body(_order_words(text), creates)
     titles = {t.name: t.title for t in inputs.study.formulary.treatments}
-    removed = " and ".join(dict.fromkeys(titles[d.option] for d in drafted))
+    removed = f" {tr('and')} ".join(dict.fromkeys(titles[d.option] for d in drafted))
     deletes = [
         {
             "type": "delete",
-            "description": f"Do not order {titles[d.option]}",
+            "description": tr("Do not order {option}").format(option=titles[d.option]),
             "resourceId": d.reference,
         }
         for d in drafted
     ]
-    return _body(f"Order {text} in place of {removed}", [*deletes, *creates])
+    swap = tr("Order {option} in place of {others}").format(option=text, others=removed)
+    return _body(swap, [*deletes, *creates])
+
+
+def _order_words(text: str) -> str:
+    return tr("Order {option}").format(option=text)
+
+
+def _set_words(text: str) -> str:
+    return tr("Set the dose: {option}").format(option=text)
 
 
 def _drugs(treatment: Treatment, by_name: dict[str, Treatment]) -> tuple[Drug, ...]:
@@ -119,12 +130,12 @@ def _create(inputs: CardInputs, drug: Drug, dose: DoseAdvice | None, text: str) 
     context = inputs.call.context
     order = OrderFor(context.patientId, context.encounterId or "", inputs.made_at)
     resource = _labelled(inputs, new_order(drug, dose, order))
-    return {"type": "create", "description": f"Order {text}", "resource": resource}
+    return {"type": "create", "description": _order_words(text), "resource": resource}
 
 
 def _update(inputs: CardInputs, draft: DraftOrder, dose: DoseAdvice, text: str) -> Json:
     resource = _labelled(inputs, with_dose(draft.resource, dose))
-    return {"type": "update", "description": f"Set the dose: {text}", "resource": resource}
+    return {"type": "update", "description": _set_words(text), "resource": resource}
 
 
 def _labelled(inputs: CardInputs, resource: Json) -> Json:

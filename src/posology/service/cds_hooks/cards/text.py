@@ -1,6 +1,8 @@
 """The detail of a card: the same words as the patient's page, as Markdown."""
 
+from posology.advice.wording.fact_names import fact_name
 from posology.domain.recommendation.recommendation import Recommendation
+from posology.language.catalogue import deferred, tr
 from posology.report.patient import words
 from posology.report.patient.assemble import build_page
 from posology.report.patient.content import Line, OptionRow, OptionTable, PatientPage
@@ -10,8 +12,8 @@ _MOST_CALLOUTS = 8
 """Lines of warnings and remarks on a card; the page has all. Our choice."""
 _MOST_KNOWN = 8
 """Facts on a card. Our choice."""
-DEMONSTRATION = "Demonstration: not for the care of patients."
-UNSIGNED = "The model that answers has no trusted signature."
+DEMONSTRATION = deferred("Demonstration: not for the care of patients.")
+UNSIGNED = deferred("The model that answers has no trusted signature.")
 
 
 def card_detail(advice: Recommendation, first: tuple[str, ...] = ()) -> str:
@@ -27,9 +29,9 @@ def card_detail(advice: Recommendation, first: tuple[str, ...] = ()) -> str:
         _callouts(page),
         _options(page.options),
         _doses(page),
-        _lines("What to go on", page.instead),
-        _lines("Guideline", page.guideline),
-        _lines("How sure", page.certainty),
+        _lines(tr("What to go on"), page.instead),
+        _lines(tr("Guideline"), page.guideline),
+        _lines(tr("How sure"), page.certainty),
         _known(advice),
         _missing(page),
         _evidence(page),
@@ -43,7 +45,8 @@ def _callouts(page: PatientPage) -> str:
         head = f"**{escape(one.head)}:** " if one.head else ""
         lines.append(f"- {head}{escape(one.text)}")
     if len(page.callouts) > _MOST_CALLOUTS:
-        lines.append(f"- And {len(page.callouts) - _MOST_CALLOUTS} more, on the page.")
+        more = tr("And {count} more, on the page.")
+        lines.append(f"- {more.format(count=len(page.callouts) - _MOST_CALLOUTS)}")
     return "\n".join(lines)
 
 
@@ -53,8 +56,9 @@ def _options(options: OptionTable | None) -> str:
     if not options.has_numbers:
         rows = [f"- **{escape(r.title)}**: {escape(_why_quiet(r))}" for r in options.rows]
         return f"### {escape(options.heading)}\n\n" + "\n".join(rows)
-    harms = [f"{name} ({unit or 'of 100'})" for name, unit in options.harms]
-    heads = ["Option", f"{options.goal} ({options.goal_unit})", f"Against {options.reference}"]
+    harms = [f"{name} ({unit or tr('of 100')})" for name, unit in options.harms]
+    against = tr("Against {reference}").format(reference=options.reference)
+    heads = [tr("Option"), f"{options.goal} ({options.goal_unit})", against]
     rows = [[*heads, *harms], *(_row(row, len(harms)) for row in options.rows)]
     if not options.has_changes:
         rows = [row[:2] + row[3:] for row in rows]
@@ -108,16 +112,18 @@ def _known(advice: Recommendation) -> str:
     if not advice.known:
         return ""
     shown = advice.known[:_MOST_KNOWN]
-    listed = "; ".join(escape(f"{fact.fact} {fact.value}") for fact in shown)
+    listed = "; ".join(escape(f"{fact_name(fact.fact)} {fact.value}") for fact in shown)
     more = len(advice.known) - len(shown)
-    return f"**Read from the record:** {listed}{f'; and {more} more, on the page' if more else ''}."
+    if more:
+        listed = f"{listed}; {tr('and {count} more, on the page').format(count=more)}"
+    return f"**{tr('Read from the record:')}** {listed}."
 
 
 def _missing(page: PatientPage) -> str:
     if not page.missing:
         return ""
     names = "; ".join(escape(row.fact) for row in page.missing[:6])
-    return f"**Not recorded:** {names}."
+    return f"**{tr('Not recorded:')}** {names}."
 
 
 def _evidence(page: PatientPage) -> str:
