@@ -123,7 +123,9 @@ def test_every_mistake_names_file_and_mend(task: LabelTask, tmp_path: Path) -> N
     never = labels.set_column(2, "boolean_value", pa.array([False] * PATIENTS))
     refused(never, "the 160 labels of train patients are not of both kinds")
     words = labels.set_column(2, "boolean_value", pa.array(["perhaps"] * PATIENTS))
-    refused(words, "boolean_value is not bool, as MEDS has it")
+    refused(words, "boolean_value is string, not bool, as MEDS has it")
+    shares = labels.set_column(2, "boolean_value", pa.array([0.3] * PATIENTS))
+    refused(shares, r"boolean_value is 0.3 in some row; a label is true or false \(1 or 0\)")
     strangers = labels.set_column(0, "subject_id", pa.array(np.arange(PATIENTS) + 10_000))
     refused(strangers, "none of 400 labels is of a train or tuning patient")
     with pytest.raises(UserError, match="no Parquet file of labels"):

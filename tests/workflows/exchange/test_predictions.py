@@ -206,6 +206,19 @@ def test_a_file_that_cannot_be_read_is_an_error(cohort: Cohort, tmp_path: Path) 
         read_predictions(tmp_path / "p.txt", cohort)
 
 
+def test_columns_that_stand_there_twice_and_parts_of_a_number_are_errors(cohort: Cohort) -> None:
+    keys = _keys(cohort)
+    options = pa.array(["low"] * len(keys))
+    columns = [keys["subject_id"], keys["time"], options, options]
+    twice = pa.Table.from_arrays(columns, names=["subject_id", "time", "treatment", "treatment"])
+    with pytest.raises(UserError, match="column 'treatment' stands there twice; remove one"):
+        read_predictions(twice, cohort)
+    half = pa.array([subject + 0.5 for subject in keys["subject_id"].to_pylist()])
+    table = pa.table({"subject_id": half, "time": keys["time"], "treatment": options})
+    with pytest.raises(UserError, match="row 1, subject_id: the cell is not a whole number"):
+        read_predictions(table, cohort)
+
+
 def test_names_must_be_new(cohort: Cohort, tmp_path: Path) -> None:
     path = _write(cohort, tmp_path, {})
     assert set(read_named_predictions([str(path), f"other={path}"], cohort)) == {"p", "other"}

@@ -83,10 +83,18 @@ def _read_file(path: Path) -> pa.Table:
                 f"{path}, row {empty[0] + 1}: {name} is empty, as in {len(empty):,} rows; leave "
                 "them out or fill them in."
             )
+        is_finer = name == TIME and table[name].type == pa.timestamp("ns")
         try:
-            columns[name] = table[name].cast(kind)
-        except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
-            raise UserError(f"{path}: {name} is not {kind}, as MEDS has it: {error}") from error
+            columns[name] = table[name].cast(kind, safe=not is_finer)
+        except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:  # it shows a cell
+            was = table[name].type
+            raise UserError(f"{path}: {name} is {was}, not {kind}, as MEDS has it.") from error
+    values = table[VALUE].unique().to_pylist()
+    other = next((x for x in values if isinstance(x, int | float) and x not in (0, 1)), None)
+    if other is not None:
+        raise UserError(
+            f"{path}: {VALUE} is {other!r} in some row; a label is true or false (1 or 0)."
+        )
     return pa.table(columns)
 
 

@@ -50,13 +50,13 @@ class PredictionRows:
 def read_rows(source: str | Path | pa.Table) -> PredictionRows:
     """The rows of a CSV or Parquet file, or of a table; UserError if it cannot be read."""
     if isinstance(source, pa.Table):
-        return PredictionRows("predictions", source.to_pydict(), 1, "row")
+        return _of_table("predictions", source)
     path = Path(source)
     if not path.is_file():
         raise UserError(f"{path}: no such file; name a CSV or Parquet file of predictions.")
     if path.suffix.lower() == ".parquet":
         try:
-            return PredictionRows(str(path), pq.read_table(path).to_pydict(), 1, "row")
+            return _of_table(str(path), pq.read_table(path))
         except (pa.ArrowInvalid, OSError) as error:
             raise UserError(f"{path}: is no Parquet file: {error}") from error
     if path.suffix.lower() != ".csv":
@@ -69,11 +69,22 @@ def read_rows(source: str | Path | pa.Table) -> PredictionRows:
     return PredictionRows(str(path), _by_column(path, lines), 2, "line")
 
 
+def _of_table(name: str, table: pa.Table) -> PredictionRows:
+    _check_distinct(name, table.column_names)
+    return PredictionRows(name, table.to_pydict(), 1, "row")
+
+
+def _check_distinct(place: str, names: Sequence[str]) -> None:
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        raise UserError(f"{place}: column {twice!r} stands there twice; remove one.")
+
+
 def _by_column(path: Path, lines: list[list[str]]) -> dict[str, list[Any]]:
+    while lines and not lines[-1]:  # empty lines at the end
+        del lines[-1]
     header = [name.strip() for name in lines[0]] if lines else []
-    if len(set(header)) < len(header):
-        twice = next(name for name in header if header.count(name) > 1)
-        raise UserError(f"{path}, line 1: column {twice!r} stands there twice; remove one.")
+    _check_distinct(f"{path}, line 1", header)
     for number, cells in enumerate(lines[1:], start=2):
         if len(cells) != len(header):
             raise UserError(
@@ -112,7 +123,13 @@ def check_columns(rows: PredictionRows, study: Study, needs_time: bool) -> None:
 
 def subjects_of(rows: PredictionRows) -> list[int]:
     """The number of each row's patient."""
-    return _parse_column(rows, "subject_id", int, "a whole number")
+
+    def parse(cell: Any) -> int:
+        if isinstance(cell, float) and not cell.is_integer():
+            raise ValueError
+        return int(cell)
+
+    return _parse_column(rows, "subject_id", parse, "a whole number")
 
 
 def seconds_of(rows: PredictionRows) -> list[int]:

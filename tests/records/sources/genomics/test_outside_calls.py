@@ -22,6 +22,15 @@ def test_pharmcats_outside_calls(tmp_path: Path) -> None:
     )
 
 
+def test_a_quote_swallows_no_further_gene(tmp_path: Path) -> None:
+    path = tmp_path / "calls.tsv"
+    path.write_text('CYP2D6\t"*1/*4\nDPYD\t"*2A/*2A"\n')
+    assert read_outside_calls(path) == (
+        ReportedGene("CYP2D6", "*1/*4"),
+        ReportedGene("DPYD", "*2A/*2A"),
+    )
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [

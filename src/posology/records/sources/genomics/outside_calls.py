@@ -20,10 +20,11 @@ def read_outside_calls(path: str | Path) -> tuple[ReportedGene, ...]:
     except (OSError, UnicodeDecodeError) as error:
         raise RecordError(f"{path}: cannot be read: {error}") from error
     reports = []
-    for number, cells in enumerate(csv.reader(text.splitlines(), delimiter="\t"), start=1):
+    lines = csv.reader(text.splitlines(), delimiter="\t", quoting=csv.QUOTE_NONE)
+    for number, cells in enumerate(lines, start=1):
         if not cells or not "".join(cells).strip() or cells[0].startswith("#"):
             continue
-        values = [cell.strip() for cell in cells[:4]] + [""] * (4 - len(cells))
+        values = [cell.strip(' "') for cell in cells[:4]] + [""] * (4 - len(cells))
         if tuple(x.lower().replace(" ", "_") for x in values[:2]) == _COLUMNS[:2]:
             continue
         gene = values[0]
