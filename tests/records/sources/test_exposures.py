@@ -84,6 +84,18 @@ def test_a_value_is_dated_some_days_later_if_the_table_has_no_publication_date(
     assert str(batch.events["time"].to_pylist()[0]) == "2020-02-02 12:00:00"
 
 
+def test_nothing_is_known_before_it_is_measured(folder: Path) -> None:
+    text = MAPPING.replace('unit = "ug/m3"', 'unit = "ug/m3"\npublished_after_days = -400')
+    (folder / "map.toml").write_text(text)
+    with pytest.raises(RecordError, match=r"measures: pm25: published_after_days and lasts_days ar"):
+        read_environment_settings(folder / "map.toml")
+    (folder / "map.toml").write_text(MAPPING)
+    (folder / "air.csv").write_text(AIR.replace("15,2020-02-03", "15,2019-02-03"))
+    mapping = read_environment_settings(folder / "map.toml")
+    batch = combine_batches(read_environment([folder / "lived.csv"], mapping))
+    assert str(batch.events["time"].to_pylist()[0])[:10] == "2020-02-01"
+
+
 def test_a_missing_place_measure_or_column_is_named(folder: Path) -> None:
     (folder / "map.toml").write_text(MAPPING.replace("unit", "units", 1))
     with pytest.raises(RecordError, match=r"pm25: unknown key 'units'; did you mean 'unit'\?"):

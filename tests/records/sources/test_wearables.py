@@ -122,8 +122,13 @@ def test_a_mapping_is_checked_strictly(tmp_path: Path) -> None:
     path.write_text(MAPPING.replace("every_minutes", "every"))
     with pytest.raises(RecordError, match=r"series 1: unknown key 'every'; did you mean"):
         read_wearable_settings(path)
-    path.write_text(MAPPING.replace("24", "0"))
-    with pytest.raises(RecordError, match="window_hours and every_minutes must be above 0"):
+    for hours in ("0", "-1", "1e-15", "1e300"):
+        path.write_text(MAPPING.replace("24", hours))
+        message = r"cgm\.toml: window_hours is from one minute \(1/60\) to ten years \(87600\)$"
+        with pytest.raises(RecordError, match=message):
+            read_wearable_settings(path)
+    path.write_text(MAPPING.replace("every_minutes = 15", "every_minutes = 0"))
+    with pytest.raises(RecordError, match=r"cgm\.toml: every_minutes must be above 0$"):
         read_wearable_settings(path)
     (tmp_path / "a.csv").write_text("Date,other\n2020-01-01,1\n")
     path.write_text(MAPPING)

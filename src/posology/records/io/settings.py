@@ -28,6 +28,9 @@ def load_settings(path: str | Path, kind: type[Settings]) -> Settings:
         return TypeAdapter(kind).validate_python(content)
     except ValidationError as error:
         first = error.errors()[0]
+        own = first.get("ctx", {}).get("error")  # of the dataclass itself
+        if isinstance(own, ValueError):
+            raise RecordError(f"{path}: {_place(first['loc'])}{own}") from error
         stated = repr(first["input"])[:200]
         wanted = "Input should be a list, as [..]" if "tuple" in first["type"] else first["msg"]
         raise RecordError(f"{path}: {_place(first['loc'])}{wanted}, not {stated}") from error

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
+from posology.errors import RecordError
 from posology.records.batching import BatchBuilder, code_part, reject_other_files
 from posology.records.io.python_tables import (
     TABLE_EXTENSIONS,
@@ -29,6 +30,10 @@ from posology.records.pipeline.staging import (
 from posology.records.schema import Batch, Event, Rejection
 
 
+MAX_DAYS = 73_050
+"""Two hundred years."""
+
+
 @dataclass(frozen=True, slots=True)
 class ExposureMeasure:
     """One exposure."""
@@ -39,6 +44,13 @@ class ExposureMeasure:
     """Days from measurement to publication, if the table has no column for the latter."""
     lasts_days: float = 0.0
     """How many days a value is valid for someone who moves in later; long for an area's index."""
+
+    def __post_init__(self) -> None:
+        if not all(0 <= days <= MAX_DAYS for days in (self.published_after_days, self.lasts_days)):
+            raise RecordError(
+                f"published_after_days and lasts_days are from 0 to {MAX_DAYS:,}: nothing is known "
+                "before it is measured"
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +153,7 @@ def _read_exposures(
             known = measured + round(measure.published_after_days * MICROSECONDS_PER_DAY)
             if settings.published is not None:
                 column = settings.published
-                known = parse_cell_time(row[column], zone)
+                known = max(parse_cell_time(row[column], zone), measured)
             column = settings.place
             if is_blank(row[column]):
                 raise ValueError("names no place")

@@ -26,6 +26,9 @@ from posology.records.pipeline.staging import Source, batch_source, only_mapping
 from posology.records.schema import Batch, Event, Rejection
 
 
+MAX_HOURS = 87_600
+
+
 @dataclass(frozen=True, slots=True)
 class SeriesMapping:
     """One column of numbers."""
@@ -62,8 +65,10 @@ class WearableSettings:
     batch_rows: int = 50_000
 
     def __post_init__(self) -> None:
-        if not self.window_hours > 0 or any(not s.every_minutes > 0 for s in self.series):
-            raise RecordError("window_hours and every_minutes must be above 0")
+        if not 1 / 60 <= self.window_hours <= MAX_HOURS:
+            raise RecordError(f"window_hours is from one minute (1/60) to ten years ({MAX_HOURS})")
+        if any(not s.every_minutes > 0 for s in self.series):
+            raise RecordError("every_minutes must be above 0")
         if not self.series:
             raise RecordError("a mapping of dense series needs at least one [[series]]")
 
