@@ -181,3 +181,17 @@ def test_records_without_a_path_are_simulated(tmp_path) -> None:
     assert "simulate clinic --out records --patients 2000 --formats omop" in files["Makefile"]
     assert parse_study(files["study.toml"], "study.toml").name == "clinic"
     assert "records/" in files[".gitignore"].splitlines()
+
+
+def test_columns_without_the_numbers_that_are_wanted(tmp_path) -> None:
+    rows = [
+        f"{i},{'ab'[i % 2]},{-1 if i % 2 else 5 + i},word {i},{i % 3 == 0:d}" for i in range(40)
+    ]
+    alone = "\n".join(["id,trt,dose,seen,outcome", *rows])
+    with pytest.raises(UserError, match="no column is a fact of the patients at entry, such as"):
+        plan(tmp_path, alone, question="dose", dose="dose", treatments=("trt",))
+    text = "\n".join(f"{row},{39 + i if i else 'age'}" for i, row in enumerate(alone.split("\n")))
+    project = plan(tmp_path, text, question="dose", dose="dose", treatments=("trt",))
+    assert [t.dose is None for t in study_of(project).formulary.treatments] == [False, True]
+    with pytest.raises(UserError, match=r"--days seen: the column has no numbers; .* --days 365"):
+        plan(tmp_path, text, days="seen", treatments=("trt",))

@@ -87,7 +87,9 @@ def test_a_value_is_dated_some_days_later_if_the_table_has_no_publication_date(
 def test_nothing_is_known_before_it_is_measured(folder: Path) -> None:
     text = MAPPING.replace('unit = "ug/m3"', 'unit = "ug/m3"\npublished_after_days = -400')
     (folder / "map.toml").write_text(text)
-    with pytest.raises(RecordError, match=r"measures: pm25: published_after_days and lasts_days ar"):
+    with pytest.raises(
+        RecordError, match=r"measures: pm25: published_after_days and lasts_days ar"
+    ):
         read_environment_settings(folder / "map.toml")
     (folder / "map.toml").write_text(MAPPING)
     (folder / "air.csv").write_text(AIR.replace("15,2020-02-03", "15,2019-02-03"))

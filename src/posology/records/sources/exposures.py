@@ -29,7 +29,6 @@ from posology.records.pipeline.staging import (
 )
 from posology.records.schema import Batch, Event, Rejection
 
-
 MAX_DAYS = 73_050
 """Two hundred years."""
 

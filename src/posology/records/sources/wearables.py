@@ -25,7 +25,6 @@ from posology.records.io.times import MICROSECONDS_PER_DAY, parse_time_zone
 from posology.records.pipeline.staging import Source, batch_source, only_mapping, split_mapping
 from posology.records.schema import Batch, Event, Rejection
 
-
 MAX_HOURS = 87_600
 
 

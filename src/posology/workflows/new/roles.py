@@ -183,7 +183,13 @@ def _choose_dose(table: Table, request: Request, treatment: str, pick: _Pick) ->
 def _time_column(table: Table, request: Request, taken: set[str | None]) -> str | None:
     """The column of the time to an event: stated by --days, else named like one."""
     if request.days is not None and not _is_number(request.days):
-        return _in_days(table.column(request.days, "--days").name)
+        name = _in_days(table.column(request.days, "--days").name)
+        if not table.numbers(name):
+            raise UserError(
+                f"--days {name}: the column has no numbers; give a column of days, or the window "
+                "itself, such as --days 365."
+            )
+        return name
     if request.days is not None:
         return None
     numbers = [c.name for c in table.columns if c.kind == "number" and c.name not in taken]
@@ -310,7 +316,7 @@ def _others(
 ) -> tuple[tuple[Column, ...], tuple[str, ...]]:
     """Covariates, and columns that may be known only after the decision or are no features.
 
-    A date of birth tells no age where the day of entry is made up.
+    A date of birth tells no age where the day of entry is made up. UserError without a covariate.
     """
     covariates, left_out = [], []
     for column in table.columns:
@@ -324,6 +330,11 @@ def _others(
             covariates.append(column)
         else:
             left_out.append(column.name)
+    if not covariates:
+        raise UserError(
+            f"{table.path}: no column is a fact of the patients at entry, such as age or sex, from "
+            "which a policy could choose; add one."
+        )
     return tuple(covariates), tuple(left_out)
 
 

@@ -108,11 +108,11 @@ def _dose(table: Table, roles: Roles, arm: str) -> Iterator[str]:
     """The range of the doses given; an option whose doses are all empty or 0 has none."""
     if roles.dose is None:
         return
-    given = table.numbers_where(roles.dose, roles.treatment, arm)
-    if not any(given):
+    given = [d for d in table.numbers_where(roles.dose, roles.treatment, arm) if d > 0]
+    if not given:
         return
     unit = table.column(roles.dose, "--dose").unit or ""
-    low, high = min(d for d in given if d > 0), max(given)
+    low, high = min(given), max(given)
     yield "# CHECK: the doses in the table; add step = the smallest that can be dispensed."
     yield f"dose = {{ at_least = {low!r}, at_most = {high!r}, unit = {quoted(unit)} }}"
 
