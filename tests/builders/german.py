@@ -31,7 +31,8 @@ def english_left(text: str, study: Study) -> list[str]:
 
 
 def visible(page: str) -> str:
-    """What a reader or a screen reader has of a page."""
+    """What a reader or a screen reader has of a page, but for what it says is in English."""
     body = re.sub(r"<style>.*?</style>", "", page, flags=re.S)
+    body = re.sub(r'<(\w+)\b[^>]* lang="en"[^>]*>.*?</\1>', "", body, flags=re.S)
     labels = " ".join(re.findall(r'(?:aria-label|data-th)="([^"]*)"', body))
     return f"{re.sub('<[^>]+>', ' ', body)} {labels}"

@@ -158,13 +158,15 @@ def _http_words(request: Request, error: HTTPException) -> str:
     """Starlette's "Not Found" and "Method Not Allowed" with what to do."""
     if error.status_code == 404 and error.detail == "Not Found":
         has_slash = len(request.url.path) > 1 and request.url.path.endswith("/")
-        mend = "take the slash off its end" if has_slash else "/openapi.json lists the addresses"
-        return f"There is nothing at this address; {mend}."
+        if has_slash:
+            return tr("There is nothing at this address; take the slash off its end.")
+        return tr("There is nothing at this address; /openapi.json lists the addresses.")
     if error.status_code == 405:
         allowed = (error.headers or {}).get("Allow", "")
-        return (
-            f"This address does not take {request.method}{f', but {allowed}' if allowed else ''}."
-        )
+        text = tr("This address does not take {method}.")
+        if allowed:
+            text = tr("This address does not take {method}, but {allowed}.")
+        return text.format(method=request.method, allowed=allowed)
     return str(error.detail)
 
 

@@ -85,6 +85,9 @@ def test_a_clinician_reads_nothing_in_english(bilingual: FastAPI) -> None:
     assert left_in_english(browser) == []
     browser.get("/?state=waiting")
     assert left_in_english(browser) == []
+    browser.get("/model")
+    assert "Aus wem es gelernt hat" in browser.text
+    assert left_in_english(browser) == []
     browser.get("/answers/none")
     assert "Unter dieser Adresse gibt es keine Antwort." in browser.text
     assert left_in_english(browser) == []

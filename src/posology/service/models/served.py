@@ -10,6 +10,7 @@ from pathlib import Path
 from posology import artifact
 from posology.artifact import Artifact
 from posology.errors import ArtifactError, UserError
+from posology.language.catalogue import tr
 from posology.lifecycle.registry.state import is_registry, read_registry
 from posology.lifecycle.registry.versions import VERSIONS, verify_version
 from posology.service.errors import NotFoundError, StoppedError
@@ -68,14 +69,16 @@ class ServedModels:
     def get(self, name: str) -> ServedModel:
         """The version that answers; NotFoundError or StoppedError."""
         if name in self.stopped:
-            raise StoppedError(f"The model {name} was stopped; it gives no answers.")
+            text = tr("The model {model} was stopped; it gives no answers.")
+            raise StoppedError(text.format(model=name))
         return self.find(name)
 
     def find(self, name: str) -> ServedModel:
         """The version that answers, or would if it were not stopped; NotFoundError."""
         if name not in self.current:
             names = ", ".join(sorted(self.current))
-            raise NotFoundError(f"No model has this name; the models are {names}.")
+            text = tr("No model has this name; the models are {models}.")
+            raise NotFoundError(text.format(models=names))
         return self.current[name]
 
     def answering(self) -> tuple[ServedModel, ...]:

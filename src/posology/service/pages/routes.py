@@ -3,6 +3,7 @@
 from fastapi import APIRouter, FastAPI
 from starlette.responses import Response
 
+from posology.language.catalogue import tr
 from posology.service.errors import NotFoundError
 from posology.service.identity.people import add_people
 from posology.service.pages import ask_views, patient_views, people_views, sign_in_views
@@ -30,7 +31,7 @@ async def asset(name: str) -> Response:
         return Response(stylesheet(), headers=_YEAR, media_type="text/css")
     if name == "icon.svg":
         return Response(_ICON, headers=_YEAR, media_type="image/svg+xml")
-    raise NotFoundError("There is no such file.")
+    raise NotFoundError(tr("There is no such file."))
 
 
 def add_pages(app: FastAPI) -> None:

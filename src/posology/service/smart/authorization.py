@@ -10,6 +10,7 @@ from urllib.parse import urlencode
 import httpx
 import orjson
 
+from posology.language.catalogue import tr
 from posology.service.cds_hooks.queries import Query
 from posology.service.keys import read_secret_file
 from posology.service.smart.errors import LaunchError
@@ -81,20 +82,20 @@ async def exchange(
         )
         body = orjson.loads(reply.content)
     except (httpx.HTTPError, orjson.JSONDecodeError) as error:
-        raise LaunchError("The record system did not answer with a token.") from error
+        raise LaunchError(tr("The record system did not answer with a token.")) from error
     if reply.status_code != 200 or not isinstance(body, dict):
-        raise LaunchError("The record system refused the launch.")
+        raise LaunchError(tr("The record system refused the launch."))
     return _grant(body)
 
 
 def _grant(body: dict[str, Any]) -> Grant:
     token, kind, patient = body.get("access_token"), body.get("token_type"), body.get("patient")
     if not isinstance(token, str) or not token or str(kind).lower() != "bearer":
-        raise LaunchError("The record system did not answer with a token.")
+        raise LaunchError(tr("The record system did not answer with a token."))
     if not isinstance(patient, str) or not 0 < len(patient) <= _FHIR_ID:
-        raise LaunchError("The record system names no patient. Choose one, then open the page.")
+        raise LaunchError(tr("The record system names no patient. Choose one, then open the page."))
     if not all(c.isalnum() or c in "-." for c in patient):
-        raise LaunchError("The record system names no patient. Choose one, then open the page.")
+        raise LaunchError(tr("The record system names no patient. Choose one, then open the page."))
     context = body.get("appContext")
     return Grant(
         token,

@@ -5,6 +5,7 @@ from typing import Any
 
 import httpx
 
+from posology.language.catalogue import tr
 from posology.service.fhir.client import FetchError, read_json
 from posology.service.identity.openid import is_private
 from posology.service.smart.errors import LaunchError
@@ -33,7 +34,7 @@ async def read_configuration(client: httpx.AsyncClient, fhir: str) -> Configurat
         raise LaunchError(_UNREACHABLE) from error
     methods = body.get("code_challenge_methods_supported")
     if not isinstance(methods, list) or "S256" not in methods:
-        raise LaunchError("The record system does not support PKCE with S256.")
+        raise LaunchError(tr("The record system does not support PKCE with S256."))
     return Configuration(
         _address(body, "authorization_endpoint"),
         _address(body, "token_endpoint"),

@@ -6,6 +6,7 @@ import httpx
 from jwt.api_jws import PyJWS
 from jwt.exceptions import PyJWTError
 
+from posology.language.catalogue import deferred, tr
 from posology.service.fhir.client import fetch_key_set
 from posology.service.smart.authorization import Pending
 from posology.service.smart.errors import LaunchError
@@ -15,7 +16,7 @@ from posology.service.tokens.refusal import TokenError
 
 SKEW = 60.0
 """Seconds by which clocks may differ."""
-_UNKNOWN = "The record system does not prove who you are."
+_UNKNOWN = deferred("The record system does not prove who you are.")
 
 
 async def read_person(
@@ -32,16 +33,16 @@ async def read_person(
         algorithm = str(header.get("alg"))
         key = keys.get(str(header.get("kid")))
         if algorithm not in KEY_TYPES or key is None:
-            raise LaunchError(_UNKNOWN)
+            raise LaunchError(tr(_UNKNOWN))
         verifier = key.verifier(Header(algorithm, key.name, None))
         claims = parse_object(PyJWS().decode(token, verifier, algorithms=[algorithm]))
     except (PyJWTError, TokenError, OSError, ValueError) as error:
-        raise LaunchError(_UNKNOWN) from error
+        raise LaunchError(tr(_UNKNOWN)) from error
     _check(claims, pending, now)
     subject = claims.get("fhirUser") or claims.get("sub")
     name = claims.get("name")
     if not isinstance(subject, str) or not 0 < len(subject) <= 300:
-        raise LaunchError(_UNKNOWN)
+        raise LaunchError(tr(_UNKNOWN))
     is_name = isinstance(name, str) and 0 < len(name) <= 100
     return f"{claims['iss']}#{subject}", str(name) if is_name else "Record system"
 
@@ -59,4 +60,4 @@ def _check(claims: dict[str, Any], pending: Pending, now: float) -> None:
         and nonce == pending.nonce
     )
     if not is_valid:
-        raise LaunchError(_UNKNOWN)
+        raise LaunchError(tr(_UNKNOWN))

@@ -8,6 +8,7 @@ from fastapi import APIRouter, Depends
 from starlette.requests import Request
 from starlette.responses import Response
 
+from posology.language.catalogue import tr
 from posology.service.answering import Question, answer, recall
 from posology.service.cds_hooks.answer_call import read_patient
 from posology.service.cds_hooks.gather import CannotJudgeError, gather
@@ -51,9 +52,9 @@ async def launch(
     servers = deployment.settings.smart.servers
     server = next((one for one in servers if one.fhir.rstrip("/") == iss.rstrip("/")), None)
     if server is None:
-        raise LaunchError("This record system is not on the service's list.")
+        raise LaunchError(tr("This record system is not on the service's list."))
     if not 0 < len(launch) <= _LONGEST_LAUNCH:
-        raise LaunchError("The record system did not say what it launches.")
+        raise LaunchError(tr("The record system did not say what it launches."))
     return await _begin(request, deployment, server, launch)
 
 
@@ -63,7 +64,7 @@ async def standalone(request: Request, deployment: Service, server: str = "") ->
     servers = deployment.settings.smart.servers
     found = next((one for one in servers if one.name == server), None)
     if found is None:
-        raise NotFoundError("No record system has this name.")
+        raise NotFoundError(tr("No record system has this name."))
     return await _begin(request, deployment, found, "")
 
 
@@ -75,9 +76,9 @@ async def come_back(
     now, client = time.time(), hooks_state(deployment).client
     pending = await _take(deployment, request.cookies.get(_COOKIE, ""), state, now)
     if iss and iss != pending.configuration.issuer:
-        raise LaunchError("Another record system answered than the one that was called.")
+        raise LaunchError(tr("Another record system answered than the one that was called."))
     if not code:
-        raise LaunchError("The record system did not allow it.")
+        raise LaunchError(tr("The record system did not allow it."))
     grant = await exchange(client, pending, code, _redirect_uri(deployment))
     subject, name = await read_person(client, pending, grant.identity_token, now)
     answer_id = await _answer_for(deployment, pending.server, grant, subject)
@@ -126,7 +127,9 @@ async def _take(deployment: Deployment, cookie: str, state: str, now: float) -> 
         use_nonce, found.key, found.until, now
     )
     if found is None or not is_new:
-        raise LaunchError("This launch was not begun in this browser, or took too long. Try again.")
+        raise LaunchError(
+            tr("This launch was not begun in this browser, or took too long. Try again.")
+        )
     return found
 
 

@@ -7,8 +7,10 @@ import pytest
 from posology.artifact import Artifact
 from posology.domain.recommendation.evidence import GroupEvidence
 from posology.domain.recommendation.option import Estimate
+from posology.language.catalogue import GERMAN, in_language
 from posology.service.pages.model.content import model_page
 from posology.workflows.advice.keys import DOSE, EFFECTS, STUDY
+from tests.builders.german import english_left
 from tests.builders.model_evidence import ERRORS, as_json
 from tests.builders.patient_evidence import estimate, evidence
 from tests.builders.policies import fitted_policy, iwpc_cohort
@@ -93,3 +95,26 @@ def test_rules_have_the_titles_that_the_patient_page_gives_them() -> None:
         "IWPC formula with genes",
         "Usual start, 5 mg a day for everyone",
     ]
+
+
+def test_in_german_only_what_was_written_at_the_fit_is_english() -> None:
+    study = evidence(averages=(estimate(2.0, 4.0), estimate(-6.0, 4.0))).study
+    groups = (GroupEvidence("sex", "female", 1400, estimate(-3.0, 2.0)),)
+    kept = {EFFECTS: {STUDY: as_json(replace(study, groups=groups))}}
+    with in_language(GERMAN):
+        dose = model_page("w", model(**{DOSE: as_json(ERRORS), "train": 4411}), "k")
+        page = model_page("w", model(**kept), "k")
+    assert dose.headline == (
+        "Die Dosis liegt im Mittel um 8,5 mg a week daneben, 0,3 weniger als bei der besten Regel"
+    )
+    assert dose.evidence.startswith("Gelernt aus 4.411 Entscheidungen.")
+    assert dose.calibration is not None
+    assert dose.calibration.rows[1] == ("20", "25", "18 bis 32", "150")
+    assert page.compared is not None
+    assert page.groups is not None
+    tables = [page.compared, page.groups, dose.compared]
+    words = [(t.heading, t.note, *t.heads, *t.sides) for t in tables if t is not None]
+    shown = " ".join([page.headline, page.lead, *(text for part in words for text in part)])
+    assert english_left(shown, iwpc_cohort().study) == []
+    assert page.tags[-1].text == "Schlechter für 1 Gruppe"
+    assert [row.value for row in page.groups.rows] == ["1.400"]

@@ -4,7 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 
+from posology.advice.amounts import span
 from posology.domain.recommendation.evidence import ProbabilityBin
+from posology.language.catalogue import tr
+from posology.language.numbers import number
 
 _LEFT, _WIDTH = 9.0, 88.0
 """Per cent of the width: where 0 lies, and how far it is to 100."""
@@ -30,8 +33,8 @@ def calibration(bins: Sequence[ProbabilityBin], note: str) -> Calibration | None
         (
             f"{100 * b.predicted:.0f}",
             f"{b.observed.value:.0f}",
-            f"{b.observed.low:.0f} to {b.observed.high:.0f}",
-            f"{b.patients:,}",
+            span(f"{b.observed.low:.0f}", f"{b.observed.high:.0f}"),
+            number(f"{b.patients:,}"),
         )
         for b in bins
     )
@@ -57,8 +60,10 @@ def _picture(bins: Sequence[ProbabilityBin]) -> str:
             f'y2="{_y(b.observed.high):.2f}%"/><circle cx="{x:.2f}%" '
             f'cy="{_y(b.observed.value):.2f}%" r="4"/>'
         )
+    words = tr("predicted {predicted}, observed {observed} of 100")
     title = "; ".join(
-        f"predicted {100 * b.predicted:.0f}, observed {b.observed.value:.0f} of 100" for b in bins
+        words.format(predicted=f"{100 * b.predicted:.0f}", observed=f"{b.observed.value:.0f}")
+        for b in bins
     )
     return f'<svg class="plot" role="img"><title>{escape(title)}</title>{"".join(parts)}</svg>'
 

@@ -8,6 +8,7 @@ from fastapi import APIRouter, Depends
 from starlette.requests import Request
 from starlette.responses import Response
 
+from posology.language.catalogue import tr, tr_count
 from posology.report.patient.content import QUIET, STOP, Tag
 from posology.service.deployment import Deployment, get_deployment
 from posology.service.errors import NotFoundError
@@ -16,16 +17,13 @@ from posology.service.models.served import ServedModel
 from posology.service.pages.model.content import model_page
 from posology.service.pages.responses import (
     frame_of,
-    in_english,
     page_response,
     redirect,
     with_page_headers,
 )
 from posology.workflows.facts.model_facts import model_facts
 
-router = APIRouter(
-    include_in_schema=False, dependencies=[Depends(require_person()), Depends(in_english)]
-)
+router = APIRouter(include_in_schema=False, dependencies=[Depends(require_person())])
 Service = Annotated[Deployment, Depends(get_deployment)]
 
 
@@ -48,16 +46,19 @@ async def models(request: Request, deployment: Service) -> Response:
     if len(current) == 1:
         return redirect(f"/model/{next(iter(current))}")
     rows = [_row(deployment, served) for served in current.values()]
-    return page_response("models.html.j2", frame_of(request, "Models", "model"), {"rows": rows})
+    heading = tr_count("{count} model answers", "{count} models answer", len(rows))
+    variables = {"rows": rows, "heading": heading.format(count=len(rows))}
+    return page_response("models.html.j2", frame_of(request, tr("Models"), "model"), variables)
 
 
 @router.get("/model/{name}")
 async def model(request: Request, deployment: Service, name: str) -> Response:
     """What a model is for, what it was shown to do, and what is not known of it."""
     served = _served(deployment, name)
-    kicker = f"Model: {name}, version {served.digest[:12]}"
+    kicker = tr("Model: {model}, version {version}")
+    kicker = kicker.format(model=name, version=served.digest[:12])
     page = await asyncio.to_thread(model_page, name, served.artifact, kicker)
-    frame = frame_of(request, f"Model {name}", "model")
+    frame = frame_of(request, tr("Model {name}").format(name=name), "model")
     return page_response("model.html.j2", frame, {"page": page})
 
 
@@ -74,13 +75,15 @@ async def card(deployment: Service, name: str) -> Response:
 def _served(deployment: Deployment, name: str) -> ServedModel:
     found = deployment.models.current.get(name)
     if found is None:
-        raise NotFoundError("No model has this name.")
+        raise NotFoundError(tr("No model has this name."))
     return found
 
 
 def _row(deployment: Deployment, served: ServedModel) -> ModelRow:
     stopped = deployment.models.stopped.get(served.name, "")
-    tag = Tag("Stopped", STOP, "stop") if stopped else Tag("Answers", QUIET, "check")
-    signed = f"signed by {served.signed_by}" if served.signed_by else "not signed"
+    tag = Tag(tr("Stopped"), STOP, "stop") if stopped else Tag(tr("Answers"), QUIET, "check")
+    signed = tr("not signed")
+    if served.signed_by:
+        signed = tr("signed by {signer}").format(signer=served.signed_by)
     title = served.artifact.study.title
     return ModelRow(served.name, title, tag, stopped, served.digest[:12], signed)
