@@ -1,3 +1,6 @@
+import json
+from pathlib import Path
+
 import numpy as np
 from rich.console import Group
 from rich.table import Table
@@ -5,7 +8,13 @@ from rich.text import Text
 
 from posology.cli.progress import CONSOLE
 from posology.workflows.progress import no_progress
-from posology.workflows.results import TEXT_WIDTH, render_text, rows_to_table, to_plain_json
+from posology.workflows.results import (
+    TEXT_WIDTH,
+    render_text,
+    rows_to_table,
+    to_plain_json,
+    write_measurements,
+)
 
 
 def test_rows_with_different_columns_become_one_table_with_nulls() -> None:
@@ -49,3 +58,15 @@ def test_brackets_of_units_are_text_on_a_terminal() -> None:
     with CONSOLE.capture() as capture:
         CONSOLE.print(table)
     assert "[in_i], and [degF] [/x]" in capture.get()
+
+
+def test_rows_without_a_number_are_valid_json(tmp_path: Path) -> None:
+    rows = [{"metric": "loss", "value": float("nan"), "low": -np.inf, "n": np.int64(3)}]
+    write_measurements(tmp_path / "a.json", rows, 0.0, 1, {"gate": {"gain": np.float32("nan")}})
+
+    def refuse(constant: str) -> None:
+        raise AssertionError(f"{constant} is no JSON")
+
+    body = json.loads((tmp_path / "a.json").read_text(), parse_constant=refuse)
+    assert body["rows"] == [{"metric": "loss", "value": None, "low": None, "n": 3}]
+    assert body["gate"] == {"gain": None}

@@ -84,7 +84,7 @@ def write_measurements(
         "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "seconds": round(time.perf_counter() - started, 1),
     }
-    body = {"meta": meta, "rows": list(rows), **to_plain_json(dict(more))}
+    body = to_plain_json({"meta": meta, "rows": list(rows), **more})
     write_whole(path, json.dumps(body, indent=1) + "\n")
 
 
