@@ -4,6 +4,9 @@ from posology.advice.amounts import (
     count,
     difference_as_written,
     difference_range,
+    dose_ends,
+    dose_words,
+    error_words,
     mean_words,
     more_or_fewer,
     whole_shares,
@@ -79,3 +82,19 @@ def test_whole_shares_sum_to_the_total() -> None:
     assert whole_shares([41.6, 49.7, 12.1]) == [40, 48, 12]
     assert whole_shares([0.335, 0.335, 0.33]) == [34, 33, 33]
     assert whole_shares([0.0, 0.0]) == [0, 0]
+
+
+@pytest.mark.parametrize(
+    ("dose", "words"),
+    [(35.04, "35.0"), (1.0, "1.0"), (1.25, "1.25"), (0.125, "0.125"), (0.0, "0.0"), (-3.0, "-3.0")],
+)
+def test_a_small_dose_keeps_its_digits(dose: float, words: str) -> None:
+    assert dose_words(dose) == words
+
+
+def test_the_ends_of_a_range_of_doses_are_told_apart() -> None:
+    assert dose_ends(23.4, 41.2) == ("23", "41")
+    assert dose_ends(2.5, 7.25) == ("2.5", "7.2")
+    assert dose_ends(0.0625, 0.25) == ("0.06", "0.25")
+    assert dose_ends(0.0, 0.0) == ("0", "0")
+    assert (error_words(13.04), error_words(0.0483)) == ("13.0", "0.048")

@@ -83,6 +83,29 @@ def difference_as_written(
     return written
 
 
+def dose_words(dose: float) -> str:
+    """A dose within a sentence: `35.0`, `1.25`, `0.125`; a small one is not rounded to 0."""
+    plain = f"{dose:.1f}"
+    is_enough = abs(dose) >= 10 or float(plain) == float(f"{dose:.3g}")
+    return number(plain if is_enough else f"{dose:.3g}")
+
+
+def error_words(error: float) -> str:
+    """An error of doses: `8.4`, `0.048`."""
+    return number(f"{error:.1f}" if error >= 1 else f"{error:.2g}")
+
+
+def dose_ends(low: float, high: float) -> tuple[str, str]:
+    """Both ends of a range of doses, with two digits or more of the larger one: `0.12`, `0.25`."""
+    digits = decimals_of(max(abs(low), abs(high)))
+    return number(f"{low:.{digits}f}"), number(f"{high:.{digits}f}")
+
+
+def decimals_of(size: float) -> int:
+    """Decimals with which a number of this size has two digits."""
+    return 0 if size >= 10 or not size > 0 else min(1 - math.floor(math.log10(size)), 6)
+
+
 def span_words(ends: tuple[float, float]) -> str:
     """`12 to 21`: an interval, whose ends are no more exact than a tenth of its width."""
     width = ends[1] - ends[0]

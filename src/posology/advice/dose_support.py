@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import numpy as np
 
+from posology.advice.amounts import dose_words
 from posology.domain.formulary import DoseRange, clip_to_range
 from posology.language.catalogue import tr
-from posology.language.numbers import number
 
 SeenDoses = Mapping[str, tuple[float, float]]
 """Smallest and largest dose in training of each option; of the study's single dose, under ""."""
@@ -45,7 +45,7 @@ def describe_limit(dose: float, supported: DoseRange, allowed: DoseRange, title:
     by_study = bound == (allowed.high if is_above else allowed.low)
     text = _moved_by_study(is_above) if by_study else _moved_by_training(is_above)
     unit = allowed.unit
-    return text.format(dose=named_dose(title, dose, unit), bound=f"{number(f'{bound:.1f}')} {unit}")
+    return text.format(dose=named_dose(title, dose, unit), bound=f"{dose_words(bound)} {unit}")
 
 
 def named_dose(title: str, dose: float, unit: str) -> str:
@@ -53,7 +53,7 @@ def named_dose(title: str, dose: float, unit: str) -> str:
     text = tr("The model's dose, {dose} {unit},")
     if title:
         text = tr("The model's dose of “{option}”, {dose} {unit},")
-    return text.format(option=title, dose=number(f"{dose:.1f}"), unit=unit)
+    return text.format(option=title, dose=dose_words(dose), unit=unit)
 
 
 def _moved_by_study(is_above: bool) -> str:

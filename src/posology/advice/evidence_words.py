@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from posology.advice.amounts import error_words
 from posology.domain.recommendation.evidence import DoseEvidence, StudyEvidence
 from posology.domain.study import Rule
 from posology.language.catalogue import deferred, tr
@@ -45,7 +46,7 @@ def describe_evidence(
     titles = {rule.name: rule.words for rule in rules}
     by = tr("{rule} by {error}")
     others = [
-        by.format(rule=titles.get(r.name, r.name), error=number(f"{r.error.value:.1f}"))
+        by.format(rule=titles.get(r.name, r.name), error=error_words(r.error.value))
         for r in dose.rules
     ]
     text = tr(
@@ -59,7 +60,7 @@ def describe_evidence(
         )
     return text.format(
         patients=number(f"{dose.patients:,}"),
-        error=number(f"{dose.error.value:.1f}"),
+        error=error_words(dose.error.value),
         unit=dose.unit,
         others=", ".join(others),
     )

@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from posology.advice.amounts import dose_words
 from posology.advice.dose_support import SeenDoses, named_dose
 from posology.domain.formulary import DoseRange, Treatment, narrow_range
 from posology.domain.policy import Doses
@@ -11,7 +12,6 @@ from posology.domain.safety import limit_doses
 from posology.domain.safety_rules.check import SafetyCheck
 from posology.domain.study import Study
 from posology.language.catalogue import tr
-from posology.language.numbers import number
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -71,4 +71,4 @@ def _describe(pair: tuple[float, float], left: DoseRange, title: str) -> list[st
     if after > before:
         text = tr("{dose} was raised to {after} {unit} by a safety rule.")
     dose = named_dose(title, before, left.unit)
-    return [text.format(dose=dose, after=number(f"{after:.1f}"), unit=left.unit)]
+    return [text.format(dose=dose, after=dose_words(after), unit=left.unit)]

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from posology.advice.why.contrasts import explain_dose
 from posology.advice.why.explain import predict_single_dose
 from posology.advice.why.missing import help_to_choose, help_to_dose
 from posology.advice.why.table import Situation, make_table
@@ -37,6 +38,20 @@ def test_for_a_dose_it_is_the_range_in_which_the_dose_would_be() -> None:
         "that it is not recorded counts too."
     ), "the dose is 10 while it is not"
     assert mass.sentence == "Whatever its value, the dose would stay nearly the same."
+
+
+def test_a_dose_below_one_is_not_rounded_to_nothing() -> None:
+    """Digoxin: the dose would have been `from 0 to 0 mg/d`, whatever the kidneys do."""
+    numbers = (("LAB//egfr", (0.0025, 0.0, 0.0)),)
+    predict = predict_single_dose(policy(level=(0.03, 0.0, 0.0), numbers=numbers, codes=()))
+    table = make_table(Situation(predict, UNKNOWN, PROFILE, 1, FACTS))
+    kidney = next(h for h in help_to_dose(table, "mg/d") if h.fact == "eGFR")
+    assert kidney.sentence.startswith("If it were known, the dose would be from 0.10 to 0.26 mg/d.")
+    kept = patient((("LAB//egfr", 50.0),), (("LAB//egfr", 50.0),))
+    (reason,) = explain_dose(
+        make_table(Situation(predict, kept, PROFILE, 1, FACTS)), PROFILE, "mg/d"
+    )
+    assert reason.sentence.endswith("Without it the dose would be 0.18 mg/d.")
 
 
 def test_findings_that_the_patient_does_not_have_are_not_tried_for_a_dose() -> None:

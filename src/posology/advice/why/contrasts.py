@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from posology.advice.amounts import decimals_of, dose_words
 from posology.advice.why.table import FactEffects, WhatIfTable
 from posology.advice.why.values import OptionValues
 from posology.advice.why.words import as_sentence, describe_size, describe_value, is_nothing
@@ -9,7 +10,6 @@ from posology.advice.wording.lists import both
 from posology.domain.profile import Profile
 from posology.domain.recommendation.why import Contrast, ContrastReason, DoseReason
 from posology.language.catalogue import tr_count
-from posology.language.numbers import number
 
 MAX_REASONS = 6
 """More are rarely read; our choice."""
@@ -95,7 +95,8 @@ def explain_dose(table: WhatIfTable, profile: Profile, unit: str) -> tuple[DoseR
         for members, without in _moved_together(table)
         if np.isfinite(without[0])
     ]
-    kept = [reason for reason in reasons if round(reason.contribution, 1)]
+    digits = 1 + decimals_of(abs(dose))
+    kept = [reason for reason in reasons if round(reason.contribution, digits)]
     kept.sort(key=lambda reason: -abs(reason.contribution))
     return tuple(kept[:MAX_REASONS])
 
@@ -121,5 +122,5 @@ def _dose_reason(
         fact=fact,
         code=code,
         contribution=dose - without,
-        sentence=text.format(fact=as_sentence(fact), dose=number(f"{without:.1f}"), unit=unit),
+        sentence=text.format(fact=as_sentence(fact), dose=dose_words(without), unit=unit),
     )

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from posology.advice.amounts import decimals_of, dose_ends
 from posology.advice.why.counterfactuals import first_option
 from posology.advice.why.facts import PRESENCE
 from posology.advice.why.table import FactEffects, WhatIfTable
@@ -60,14 +61,16 @@ def help_to_dose(table: WhatIfTable, unit: str) -> tuple[MissingHelp, ...]:
         share = np.array([v.share for v in effects.values])
         change = float(np.abs(doses - dose) @ share / share.sum())
         low, high = float(doses.min()), float(doses.max())
+        first, last = dose_ends(low, high)
         sentence = tr("If it were known, the dose would be from {low} to {high} {unit}.").format(
-            low=f"{low:.0f}", high=f"{high:.0f}", unit=unit
+            low=first, high=last, unit=unit
         )
-        moves = not low - 0.5 <= dose <= high + 0.5
+        half = 0.5 / 10 ** decimals_of(high)
+        moves = not low - half <= dose <= high + half
         if moves:
             moved = tr("Every value would move it: that it is not recorded counts too.")
             sentence = f"{sentence} {moved}"
-        elif round(low) == round(high):
+        elif first == last:
             change = 0.0
             sentence = tr("Whatever its value, the dose would stay nearly the same.")
         found.append(_help(effects, change, sentence))

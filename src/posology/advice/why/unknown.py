@@ -7,6 +7,7 @@ from itertools import product
 import numpy as np
 from jaxtyping import Float64
 
+from posology.advice.amounts import dose_ends
 from posology.advice.amounts import span as interval
 from posology.advice.why.explain import predict_single_dose
 from posology.advice.why.facts import Fact, FactValue
@@ -123,7 +124,7 @@ def _effect(dosed: DosedWithout, fact: Fact | None) -> tuple[str, str]:
 
 
 def _span(low: float, high: float, unit: str) -> str:
-    return f"{interval(f'{low:.0f}', f'{high:.0f}')} {unit}"
+    return f"{interval(*dose_ends(low, high))} {unit}"
 
 
 def _stands_for(fact: Fact, numbers: np.ndarray, doses: np.ndarray, now: float) -> str:
