@@ -128,20 +128,20 @@ def gather(data: SequenceData, patients: Int64[np.ndarray, " patient"]) -> Batch
     visits = data.visits
     sequences = _rows(data.sequence_offsets, patients)
     counts = np.diff(visits.offsets)[sequences]
-    rows = ragged_arange(visits.offsets[sequences], counts)
     step = ragged_arange(np.zeros(len(sequences), np.int64), counts)
-    place = step * len(sequences) + np.repeat(np.arange(len(sequences)), counts)
-    flags = np.diff(visits.flag_offsets)[rows]
+    order = np.lexsort((np.repeat(-counts, counts), step))
     decisions = _rows(data.decision_offsets, patients)
+    rows = ragged_arange(visits.offsets[sequences], counts)
+    place = np.argsort(order)[np.searchsorted(rows, visits.decision[decisions])]
+    rows = rows[order]
+    flags = np.diff(visits.flag_offsets)[rows]
     later = np.where(data.has_next[decisions], decisions + 1, decisions)
     block = VisitBatch(
         values=torch.from_numpy(visits.values[rows]),
         flag=torch.from_numpy(visits.flag[ragged_arange(visits.flag_offsets[rows], flags)]),
         flag_starts=torch.from_numpy(np.cumsum(flags) - flags),
-        place=torch.from_numpy(place),
-        sequences=len(sequences),
-        steps=int(counts.max()),
-        decision=torch.from_numpy(np.searchsorted(rows, visits.decision[decisions])),
+        going=tuple(np.bincount(step).tolist()),
+        decision=torch.from_numpy(place),
     )
     return Batch(
         block,

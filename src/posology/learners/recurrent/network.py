@@ -23,15 +23,17 @@ class RecurrentSizes:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class VisitBatch:
-    """Sequences of a batch, padded to the longest."""
+    """Visits of a batch: the first of each sequence, then the second ones, and so on.
+
+    Within each step the longest sequences come first, so that a step goes on with the first rows of
+    the one before.
+    """
 
     values: Float[Tensor, "visit column"]
     flag: Int64[Tensor, " present"]
     flag_starts: Int64[Tensor, " visit"]
-    place: Int64[Tensor, " visit"]
-    """Row of each visit in the padded block, step by step: step * sequences + sequence."""
-    sequences: int
-    steps: int
+    going: tuple[int, ...]
+    """Sequences that have a visit, by step; their sum is the number of visits."""
     decision: Int64[Tensor, " decision"]
     """Visit of each decision."""
 
@@ -112,17 +114,16 @@ class RecurrentEnsemble(nn.Module):
     ) -> Float[Tensor, "member visit state"]:
         members, _visits, width = gates.shape
         size = width // 3
-        block = gates.new_zeros(members, batch.steps * batch.sequences, width)
-        block = block.index_copy(1, batch.place, gates).unflatten(1, (batch.steps, -1))
-        state, states = gates.new_zeros(members, batch.sequences, size), []
-        for inward in block.unbind(1):
+        state, states = gates.new_zeros(members, max(batch.going, default=0), size), []
+        for inward in gates.split(batch.going, 1):
+            state = state[:, : inward.shape[1]]
             inner = torch.baddbmm(self.carried_bias[:, None], state, self.carried)
             both = torch.sigmoid(inward[..., : 2 * size] + inner[..., : 2 * size])
             reset, update = both.chunk(2, -1)
             new = torch.tanh(inward[..., 2 * size :] + reset * inner[..., 2 * size :])
             state = torch.lerp(new, state, update)
             states.append(state)
-        return torch.cat(states, 1).index_select(1, batch.place)
+        return torch.cat(states, 1)
 
     def to_weights(self) -> RecurrentWeights:
         """The weights that a policy needs, as numpy arrays."""
