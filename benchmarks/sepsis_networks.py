@@ -2,7 +2,8 @@
 
 `fitted_values`, `returns` (the same network on what was earned to the end, as long), `iql` and
 `cql` read the last state's code; `posology_supervised` is the causal network after its first phase
-and `causal_network` after both, which read the whole course. Their survival is that of the state
+and `causal_network` after both, which read the whole course, as does `recurrent`: the network that
+`fit` has for trajectories, as it is. Their survival is that of the state
 policy which is their mean over the logged courses of a state. `fitted_values_256` is of d3rlpy's
 width.
 """
@@ -24,6 +25,8 @@ from posology.learners.offline_rl.cql import ConservativeQLearning
 from posology.learners.offline_rl.iql import ImplicitQLearning
 from posology.learners.offline_rl.pessimistic_fqi import PessimisticFQI
 from posology.learners.offline_rl.q_network import QNetworkSettings
+from posology.learners.recurrent.learner import RecurrentQ
+from posology.learners.recurrent.schedule import schedule_for
 from posology.simulators.conversion import StudyNames, to_cohort
 from posology.simulators.mdp import StatePolicy
 from posology.simulators.sepsis import Sepsis
@@ -123,6 +126,16 @@ def _both(logged: Trajectories, world: Sepsis, seed: int) -> tuple[StatePolicy, 
     return by_state(policy, cohort, logged), seconds, FIRST + SECOND
 
 
+def _recurrent(logged: Trajectories, world: Sepsis, seed: int) -> tuple[StatePolicy, float, int]:
+    cohort, began = _cohort(logged, world), time.process_time()
+    train, validation = select_split(cohort, TRAIN), select_split(cohort, VALIDATION)
+    policy = RecurrentQ(seed=seed).fit(train, validation)
+    seconds = time.process_time() - began
+    schedule = schedule_for(len(train.history.subject_id))
+    passes = (schedule.first + schedule.second) * schedule.batch / len(train.history.subject_id)
+    return by_state(policy, cohort, logged), seconds, round(passes)
+
+
 NETWORKS: dict[str, Learn] = {
     "fitted_values": _on_states(lambda fitting: PessimisticFQI(fitting, min_support=RARE)),
     "fitted_values_256": _on_states(
@@ -135,6 +148,7 @@ NETWORKS: dict[str, Learn] = {
     "cql": _on_states(ConservativeQLearning),
     "posology_supervised": _supervised,
     "causal_network": _both,
+    "recurrent": _recurrent,
 }
 SECOND_PHASE = {"fitted_values": "returns", "causal_network": "posology_supervised"}
 """What learned by temporal differences, and the same learned by supervision alone."""

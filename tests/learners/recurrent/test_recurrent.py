@@ -8,6 +8,7 @@ import torch
 
 from posology.domain.cohort import TRAIN, VALIDATION, select_split, subset_decisions
 from posology.domain.policy import allow_all_treatments
+from posology.domain.statistics.link_functions import softmax
 from posology.learners.features.visit_sequences import fit_visits
 from posology.learners.recurrent.dataset import (
     build_sequences,
@@ -16,12 +17,13 @@ from posology.learners.recurrent.dataset import (
     random_batches,
 )
 from posology.learners.recurrent.learner import RecurrentQ
-from posology.learners.recurrent.network import RecurrentEnsemble, RecurrentSizes
+from posology.learners.recurrent.network import RecurrentEnsemble, RecurrentOutput, RecurrentSizes
 from posology.learners.recurrent.schedule import Schedule, schedule_for
 from posology.learners.recurrent.weights import predict_outputs
 from tests.builders.belief_cohort import small_trajectories
 
 SMALL = RecurrentQ(RecurrentSizes(state=12, hidden=12, members=2), schedule=Schedule(32, 30, 30))
+TRACE = 0.7
 
 
 def split(cohort):
@@ -88,12 +90,52 @@ def test_truncated_patients_and_decisions_without_an_option_are_learned_from() -
     np.testing.assert_allclose(chosen.sum(axis=1), 1.0)
 
 
+def naive_targets(learner, values, probability, data) -> list[float]:
+    """One decision after another, the last one of each patient first."""
+    low = values.mean(axis=0) - learner.pessimism * values.std(axis=0)
+    zero, goals = data.scale.mean / data.scale.std, []
+    for patient in range(len(data)):
+        ahead, mine = None, []
+        for row in reversed(range(*data.decision_offsets[patient : patient + 2])):
+            goal = data.reward[row] - zero
+            if ahead is not None:
+                goal += data.discount * (ahead + zero)
+            p = probability[row] * data.allowed[row]
+            best = np.where(p >= learner.min_support * p.max(), low[row], -np.inf)
+            does_it = best.argmax() == data.treatment[row] and not np.isnan(goal)
+            more = TRACE * data.weight[row] * (goal - best.max()) if does_it else 0.0
+            ahead = best.max() + more
+            mine.append(goal)
+        goals += mine[::-1]
+    return goals
+
+
+def test_targets_follow_the_clinicians_while_they_do_what_the_policy_would() -> None:
+    train, _ = split(small_trajectories(60))
+    data = build_sequences(train, fit_visits(train), fit_scale(train))
+    rng = np.random.default_rng(1)
+    reward, weight = data.reward.copy(), np.ones_like(data.weight)
+    reward[::7], weight[::5], weight[::7] = np.nan, 1.25, 0.0
+    data = replace(data, reward=reward, weight=weight)
+    values = rng.normal(size=(2, len(reward), len(train.study.formulary.treatments))).astype(
+        np.float32
+    )
+    choice = rng.normal(size=values.shape).astype(np.float32)
+    batch = gather(data, np.arange(len(data)))
+    output = RecurrentOutput(*(torch.from_numpy(v) for v in (values, choice, values, values)))
+    found = SMALL.targets(output, batch, data, TRACE)
+    expected = naive_targets(SMALL, values, softmax(choice, axis=2).mean(axis=0), data)
+    assert np.isnan(expected).sum() < len(expected) / 2
+    np.testing.assert_allclose(found.numpy(), expected, atol=1e-4)
+
+
 def test_the_schedule_follows_the_number_of_patients() -> None:
     few, many = schedule_for(500), schedule_for(20_000)
     assert few == Schedule(batch=64, first=300, second=720)
     assert few.second < many.second <= 3000
     assert few.learning_rate < many.learning_rate
     assert few.batch < many.batch
+    assert few.trace == 0.0 < many.trace < 1.0
 
 
 def test_a_batch_is_no_group_of_early_deaths() -> None:

@@ -17,6 +17,7 @@ from posology.domain.history import (
     ragged_arange,
     subject_rows,
 )
+from posology.learners.features.pieces import NO_PIECES, Pieces, fit_pieces, in_pieces
 from posology.learners.features.recent_window import (
     MAX_STANDARD_SCORE,
     latest_values,
@@ -42,6 +43,8 @@ class VisitSpec:
     center: Float32[np.ndarray, " column"]
     scale: Float32[np.ndarray, " column"]
     """Of the columns of `Visits.values` on training visits; the scale is 0 where constant."""
+    pieces: Pieces = NO_PIECES
+    """Of the numbers of `value_code`."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -50,7 +53,8 @@ class Visits:
 
     values: Float32[np.ndarray, "visit column"]
     """Standardised: last numbers, their change since the last visit, whether they are known; how
-    often each option was given, visits on the current one; time since the last and first visit."""
+    often each option was given, visits on the current one; time since the last and first visit;
+    the last numbers in pieces."""
     flag: Int64[np.ndarray, " present"]
     """Positions in `flag_code` of the codes in each visit."""
     flag_offsets: Int64[np.ndarray, " visit_plus_one"]
@@ -73,7 +77,9 @@ def fit_visits(cohort: Cohort) -> VisitSpec:
     number, flag = (np.flatnonzero(c).astype(np.int32) for c in counted)
     none = np.zeros(0, np.float32)
     spec = VisitSpec(number, flag, option, len(cohort.study.formulary.treatments), none, none)
-    columns = _columns(spec, history, _layout(spec, history, cohort.last_step))
+    layout = _layout(spec, history, cohort.last_step)
+    spec = replace(spec, pieces=fit_pieces(latest_values(number, history, layout.end)))
+    columns = _columns(spec, history, layout)
     center, scale = mean_and_spread(columns)
     return replace(
         spec,
@@ -169,6 +175,7 @@ def _columns(
             known,
             _treatments_so_far(spec, layout, is_first),
             _times(history, layout, is_first),
+            in_pieces(spec.pieces, raw),
         ]
     )
 

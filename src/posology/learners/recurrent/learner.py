@@ -98,7 +98,7 @@ class RecurrentQ:
 
         def loss(batch: Batch) -> Tensor:
             with torch.no_grad():
-                goal = self._td_target(target(batch.visits), batch, data)
+                goal = self.targets(target(batch.visits), batch, data, schedule.trace)
             output = network(batch.visits, batch.treatment)
             usable = _usable(batch) & ~goal.isnan()
             error = _of_treatment(output.value, batch) - goal.nan_to_num()
@@ -114,15 +114,27 @@ class RecurrentQ:
         _minimise(network, loss, batches, schedule.second, schedule, move_target)
         return target
 
-    def _td_target(
-        self, output: RecurrentOutput, batch: Batch, data: SequenceData
+    def targets(
+        self, output: RecurrentOutput, batch: Batch, data: SequenceData, trace: float
     ) -> Float[Tensor, " decision"]:
-        """Standardised reward plus the discounted value of the next decision."""
+        """What was earned while the clinicians did what the policy would, then the value there.
+
+        Q(lambda) of Watkins 1989: less of a mistaken value is handed on from visit to visit. A
+        later visit counts by its weight, for those whose outcome is not known there.
+        """
         zero = data.scale.mean / data.scale.std
-        supported = _supported(output, batch, self.min_support)
-        best = best_supported(lower_bound(output.value, self.pessimism), supported)
+        value = lower_bound(output.value, self.pessimism)
+        best, choice = best_supported(value, _supported(output, batch, self.min_support))
         following = torch.where(batch.has_next, torch.roll(best, -1) + zero, 0.0)
-        return batch.reward + data.discount * following - zero
+        goal = batch.reward + data.discount * following - zero
+        goes_on = (choice == batch.treatment) & _usable(batch) & ~goal.isnan()
+        surplus = torch.where(goes_on, batch.weight * (goal - best), 0.0)
+        share = torch.where(goes_on, batch.weight, 0.0)
+        kept = torch.where(batch.has_next, data.discount * trace, 0.0)
+        later = torch.zeros_like(best)
+        for _ in batch.visits.going[1:]:
+            later = kept * torch.roll(surplus + share * later, -1)
+        return goal + later
 
 
 def _learn_forecasts(

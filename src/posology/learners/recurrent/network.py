@@ -142,6 +142,7 @@ def lower_bound(
 
 def best_supported(
     value: Float[Tensor, "decision treatment"], supported: Bool[Tensor, "decision treatment"]
-) -> Float[Tensor, " decision"]:
-    """Value of the best treatment among the supported ones."""
-    return value.masked_fill(~supported, -torch.inf).amax(1)
+) -> tuple[Float[Tensor, " decision"], Int64[Tensor, " decision"]]:
+    """The best treatment among the supported ones: its value, and which it is."""
+    best = value.masked_fill(~supported, -torch.inf).max(1)
+    return best.values, best.indices

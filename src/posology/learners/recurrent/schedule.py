@@ -14,6 +14,8 @@ class Schedule:
     """Batches of each phase."""
     learning_rate: float = 2e-3
     weight_decay: float = 0.01
+    trace: float = 0.0
+    """How far targets go on with what was earned, 0 to 1: lambda of Watkins' Q(lambda)."""
 
 
 def schedule_for(patients: int) -> Schedule:
@@ -21,7 +23,8 @@ def schedule_for(patients: int) -> Schedule:
 
     Values pass from visit to visit once per renewal of the slow copy, so that the second phase
     needs thousands of batches however many patients there are: a fourth of them left half of the
-    gain unlearned. The rate grows with the root of the batch (docs/decisions/histories.md).
+    gain unlearned. The rate grows with the root of the batch. What was earned later is too noisy a
+    target where patients are few (docs/decisions/histories.md).
     """
     batch = 64 if patients < 3000 else 128 if patients < 8000 else 256
     passes = -(-patients // batch)
@@ -30,4 +33,5 @@ def schedule_for(patients: int) -> Schedule:
         first=min(max(24 * passes, 300), 1000),
         second=min(max(90 * passes, 600), 3000),
         learning_rate=2e-3 * (batch / 64) ** 0.5,
+        trace=0.0 if patients < 3000 else 0.25 if patients < 8000 else 0.5,
     )
