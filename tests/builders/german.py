@@ -8,7 +8,7 @@ from posology.domain.study import Study
 
 ENGLISH_WORDS = re.compile(
     r"\b(the|and|of|is|are|were|with|for|this|that|which|from|than|its|known|recorded|patients"
-    r"|dose|not|years|between|without|before|after|only|model)\b"
+    r"|dose|not|years|between|without|before|after|only|model|age|sex|weight|height|yes)\b"
 )
 
 

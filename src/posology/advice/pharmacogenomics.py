@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 
+from posology.advice.wording.fact_names import fact_name
 from posology.advice.wording.lists import either_of
 from posology.domain.codes import display_name, has_prefix
 from posology.domain.formulary import Formulary, Treatment
@@ -103,7 +104,7 @@ def used_genes(study: Study, profile: Profile, history: History) -> tuple[Safety
     used = [code for code in codes if any(has_prefix(code, family) for family in GENE_FAMILIES)]
     if not used:
         return ()
-    names = "; ".join(sorted(display_name(code, study.names) for code in used))
+    names = "; ".join(sorted(fact_name(display_name(code, study.names)) for code in used))
     titles = tuple(treatment.title for treatment in study.formulary.treatments)
     meaning = tr("The model learned from such results, and its prediction takes them into account.")
     if study.dose is not None:

@@ -24,6 +24,7 @@ from posology.advice.uncertainty.certainty import (
     with_intervals,
 )
 from posology.advice.uncertainty.evidence import NOT_MEASURED
+from posology.advice.wording.fact_names import fact_name
 from posology.advice.words import describe_answer, reference_title
 from posology.domain.codes import display_name, has_prefix
 from posology.domain.history import History, code_finder
@@ -164,7 +165,7 @@ def _missing(
 
 def _is_named(fact: str, head: str) -> bool:
     """Whether the headline says that the fact stops the answer."""
-    return head.startswith(tr("No answer yet: {fact}").format(fact=f"{fact} "))
+    return head.startswith(tr("No answer yet: {fact}").format(fact=f"{fact_name(fact)} "))
 
 
 def list_missing(study: Study, policy: Policy, history: History) -> tuple[MissingFact, ...]:

@@ -197,12 +197,13 @@ def _missing_required(missing: list[tuple[str, str, str]], form: Form) -> tuple[
     (code, name, why), *others = missing
     needed = tr("The study needs it.")
     if others:
-        facts = ", ".join(other for _, other, _ in others)
+        facts = ", ".join(fact_name(other) for _, other, _ in others)
         needed = tr("The study needs it, and also {facts}.").format(facts=facts)
     if code in form.may_be_unknown:
         text = tr("Where nobody can tell it, the form may say “{word}”.")
         needed = f"{needed} {text.format(word=tr(NOT_KNOWN))}"
-    return tr("No answer yet: {fact} {why}.").format(fact=name, why=why), needed
+    head = tr("No answer yet: {fact} {why}.")
+    return head.format(fact=fact_name(name), why=why), needed
 
 
 def _why_unread(entry: Entry) -> str:
@@ -244,20 +245,20 @@ def _sentence(entry: Entry, form: Form) -> str:
     if entry.why and field.kind != "event":
         unit = tr("send it with its unit, such as {unit}").format(unit=unit_words(field.unit))
         return tr("Given but not used: {fact}. It {why}; {mend}.").format(
-            fact=field.name, why=entry.why, mend=entry.mend or unit
+            fact=fact_name(field.name), why=entry.why, mend=entry.mend or unit
         )
     if field.kind == "event":
-        name = display_name(entry.unknown, form.names)
+        name = fact_name(display_name(entry.unknown, form.names))
         text = tr("Given but not used: {fact}. The model does not know it.")
         return text.format(fact=name)
     if field.kind == "yes_no":
         return tr(
             "Given but not used: {fact} {value}. No patient that the model learned from had this "
             "value."
-        ).format(fact=field.name, value=entry.unknown)
+        ).format(fact=fact_name(field.name), value=entry.unknown)
     near = nearest_choice(field, entry.unknown)
     text = tr("Given but not used: {fact} {value}. The model does not know this value.")
-    text = text.format(fact=field.name, value=entry.unknown)
+    text = text.format(fact=fact_name(field.name), value=entry.unknown)
     return f"{text} {tr('Did you mean {value}?').format(value=near)}" if near else text
 
 

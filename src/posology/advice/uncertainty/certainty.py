@@ -27,7 +27,7 @@ from posology.advice.uncertainty.facts import fact_codes, read_facts
 from posology.advice.uncertainty.number_pairs import oddest_pair
 from posology.advice.uncertainty.option_sets import option_sets
 from posology.advice.uncertainty.predictions import dose_predictions
-from posology.advice.wording.fact_names import beyond_words
+from posology.advice.wording.fact_names import beyond_words, fact_name
 from posology.domain.codes import display_name, without_system
 from posology.domain.history import History
 from posology.domain.profile import Profile
@@ -183,7 +183,7 @@ def _lacking(distance: Distance, patient: PatientAtHand) -> tuple[str, ...]:
     if share >= patient.study.advice.outside_share:
         return ()
     names = (display_name(family, patient.study.names) for family in families)
-    return tuple(without_system(name.partition(", ")[0]) for name in names)
+    return tuple(fact_name(without_system(name.partition(", ")[0])) for name in names)
 
 
 def _together(

@@ -25,7 +25,7 @@ def fact_in_words(profile: Profile, row: int, number: float) -> str:
     """`weight 76 kg`, `age 10 to 19 years`; the name alone of a fact without a number."""
     if np.isfinite(number):
         return " ".join(name_and_size(profile, row, number))
-    return profile.name(row)
+    return fact_name(profile.name(row))
 
 
 def name_and_size(profile: Profile, row: int, number: float, digits: int = 4) -> tuple[str, str]:
@@ -52,11 +52,11 @@ def unusual_in_words(at: At, codes: tuple[str, ...], facts: TrainingFacts | None
         if table.recorded[0, i]:
             words[fact_in_words(profile, row, float(table.number[0, i]))] = None
         elif not family or not _is_choice(family, facts):
-            words[not_recorded.format(fact=profile.name(row))] = None
+            words[not_recorded.format(fact=fact_name(profile.name(row)))] = None
         elif not recorded:
-            words[not_recorded.format(fact=_short(family, study))] = None
+            words[not_recorded.format(fact=fact_name(_short(family, study)))] = None
         else:
-            words[profile.name(recorded[0])] = None
+            words[fact_name(profile.name(recorded[0]))] = None
     return list(words)
 
 
@@ -110,12 +110,13 @@ def _choice_in_words(at: At, key: str, answers: list[tuple[int, bool]]) -> str:
     first, is_first = answers[0]
     name = _short(key, study)
     if key == profile.codes[first] or name == profile.name(first):  # there or not, of no choice
-        name = profile.name(first).partition(", ")[0]
+        name = fact_name(profile.name(first).partition(", ")[0])
         return (tr("{fact} on record") if is_first else tr("no {fact} on record")).format(fact=name)
-    present = [profile.name(row) for row, is_yes in answers if is_yes]
+    present = [fact_name(profile.name(row)) for row, is_yes in answers if is_yes]
     if present:
         return both(present)
     values = [profile.name(row).removeprefix(f"{name}: ") for row, _ in answers]
+    name = fact_name(name)
     if {value.lower() for value in values} <= {"yes", "no"}:
         other = deferred("no") if values[0].lower() == "yes" else deferred("yes")
         text = tr("{fact}: {value}") if _recorded(at, key) else tr("{fact} {value} or not recorded")

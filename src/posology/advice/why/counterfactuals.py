@@ -15,6 +15,7 @@ from posology.advice.why.words import (
     describe_value,
     name_of_number,
 )
+from posology.advice.wording.fact_names import fact_name
 from posology.domain.profile import Profile
 from posology.domain.recommendation.why import Counterfactual
 from posology.language.catalogue import tr
@@ -175,7 +176,7 @@ def _other_finding(effects: FactEffects, value: FactValue, profile: Profile) -> 
     fact = effects.fact
     if fact.kind == PRESENCE:
         text = tr("Without {fact}") if effects.is_known else tr("With {fact}")
-        return text.format(fact=fact.name)
+        return text.format(fact=fact_name(fact.name))
     own = describe_value(fact, effects.row, effects.number, profile)
     other = describe_value(fact, value.row, value.number, profile)
     return tr("With {other} instead of {own}").format(other=other, own=own)

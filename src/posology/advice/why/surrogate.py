@@ -15,6 +15,7 @@ from posology.advice.why.words import (
     describe_value,
     name_of_number,
 )
+from posology.advice.wording.fact_names import fact_name
 from posology.advice.wording.lists import both
 from posology.domain.history import History, StepIndex
 from posology.domain.profile import Profile
@@ -228,7 +229,11 @@ def _answers(node: Node, fact: Fact, profile: Profile) -> tuple[str, str]:
             pair = tr("{fact} is at most {value}"), tr("{fact} is above {value}")
         yes, no = (text.format(fact=name, value=years) for text in pair)
         return yes, no
-    name = describe_value(fact, node.row, None, profile) if fact.kind == CHOICE else fact.name
+    name = (
+        describe_value(fact, node.row, None, profile)
+        if fact.kind == CHOICE
+        else fact_name(fact.name)
+    )
     return name, tr("not {fact}").format(fact=name)
 
 

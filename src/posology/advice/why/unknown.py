@@ -12,6 +12,7 @@ from posology.advice.amounts import span as interval
 from posology.advice.why.explain import predict_single_dose
 from posology.advice.why.facts import Fact, FactValue
 from posology.advice.why.what_if import WhatIf, predict_what_ifs
+from posology.advice.wording.fact_names import fact_name
 from posology.advice.wording.lists import listed
 from posology.advice.wording.titles import small_first
 from posology.domain.codes import display_name
@@ -65,7 +66,7 @@ def with_unknown(
     policy, history = patient
     rows = [policy.profile.rows((code,)) for code in codes]
     found = [next((f for f in facts if set(f.rows) & own), None) for own in rows]
-    sentences = [tr("{fact} is not known.").format(fact=_upper(name)) for name in names]
+    sentences = [tr("{fact} is not known.").format(fact=_upper(fact_name(name))) for name in names]
     spans: dict[str, str] = {}
     if advice.dose is not None:
         dosed = DosedWithout(policy, history, advice.dose)
@@ -80,7 +81,7 @@ def with_unknown(
     return replace(
         advice,
         headline=tr("{facts} not known: {headline}").format(
-            facts=_upper(listed(names)), headline=head
+            facts=_upper(listed([fact_name(name) for name in names])), headline=head
         ),
         callouts=(*sentences, *advice.callouts),
         missing=tuple(

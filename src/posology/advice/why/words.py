@@ -15,14 +15,14 @@ from posology.language.numbers import parse_number
 def describe_value(fact: Fact, row: int, number: float | None, profile: Profile) -> str:
     """A fact with a value: `eGFR 38 mL/min`, `age 72`, `genotype CYP2C9: *1/*3`."""
     if row == NO_EVENT:
-        return tr("no {fact}").format(fact=fact.name)
+        return tr("no {fact}").format(fact=fact_name(fact.name))
     if fact.kind == CHOICE:
-        return within_sentence(profile.name(row))
+        return within_sentence(fact_name(profile.name(row)))
     if number is None or fact.kind not in (NUMBER, SINCE):
-        return fact.name
+        return fact_name(fact.name)
     if fact.kind == SINCE and profile.codes[row] != BIRTH:
         text = tr("{fact} for {years}")
-        return text.format(fact=fact.name, years=describe_number(fact, number))
+        return text.format(fact=fact_name(fact.name), years=describe_number(fact, number))
     joint = ": " if {",", ":"} & set(fact.name) else " "
     return f"{fact_name(fact.name)}{joint}{describe_number(fact, number)}"
 
@@ -30,7 +30,7 @@ def describe_value(fact: Fact, row: int, number: float | None, profile: Profile)
 def name_of_number(fact: Fact, profile: Profile) -> str:
     """What a number is of: `eGFR`, `time since type 2 diabetes`."""
     if fact.kind == SINCE and profile.codes[fact.rows[0]] != BIRTH:
-        return tr("time since {fact}").format(fact=fact.name)
+        return tr("time since {fact}").format(fact=fact_name(fact.name))
     return fact_name(fact.name)
 
 
@@ -65,11 +65,11 @@ def is_nothing(size: float, unit: str) -> bool:
 
 def code_label(profile: Profile, row: int, value: float) -> str:
     """A readable name of a code, with its value: `genotype CYP2C9: *1/*3`, `height, cm: 170`."""
-    name = profile.name(row)
+    name = fact_name(profile.name(row))
     if value != value:  # NaN
         return name
     if is_decade(profile.codes[row], name.partition(", ")[2] or profile.unit(row)):
-        return f"age {decade_words(value)}"
+        return f"{tr('age')} {decade_words(value)}"
     return f"{name}: {value:g}" if "," in name else f"{name} {value:g}"
 
 

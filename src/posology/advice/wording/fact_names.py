@@ -1,10 +1,13 @@
 """Names of facts that posology gives itself; all others are the study's or the records'."""
 
-from posology.language.catalogue import deferred, tr
+from posology.language.catalogue import ENGLISH, current_language, deferred, tr
 
 _OWN = frozenset(
     {deferred("age"), deferred("sex"), deferred("weight"), deferred("height"), deferred("birth")}
 )
+
+_ANSWERS = (deferred("yes"), deferred("no"))
+"""With what the name of a code may end: `drug amiodarone: no`."""
 
 
 def beyond_words(is_above: bool) -> str:
@@ -15,5 +18,12 @@ def beyond_words(is_above: bool) -> str:
 
 
 def fact_name(name: str) -> str:
-    """The name in the language of the answer, if posology gave it."""
-    return tr(name) if name in _OWN else name
+    """The name in the language of the answer, as far as posology gave it."""
+    if current_language() == ENGLISH:
+        return name
+    if name in _OWN:
+        return tr(name)
+    head, _, answer = name.rpartition(": ")
+    if head and answer in _ANSWERS:
+        return f"{fact_name(head)}: {tr(answer)}"
+    return name

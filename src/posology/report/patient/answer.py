@@ -190,13 +190,13 @@ def _most_helpful(advice: Recommendation) -> tuple[str, str]:
         return help_, tr("Check the values named above.")
     fact = most_helpful(advice)
     if fact is not None:
-        return words.sentence(fact.would_help) or tr(NEEDED), words.sentence(fact.fact)
+        return words.sentence(fact.would_help) or tr(NEEDED), words.sentence(fact_name(fact.fact))
     if advice.state == FACT_MISSING:  # a fact that is there, but not exact enough
         return tr(NEEDED), tr("The fact named above.")
     if any(fact.would_help for fact in advice.missing):
         return tr("No missing fact would change the answer much."), ""
     if advice.missing:
-        names = ", ".join(fact.fact for fact in advice.missing[:3])
+        names = ", ".join(fact_name(fact.fact) for fact in advice.missing[:3])
         text = tr("Not recorded: {facts}. What they would change was not worked out.")
         return text.format(facts=names), ""
     return tr("No fact that the model asks for is missing."), ""

@@ -1,6 +1,7 @@
 """Facts that were missing: the one that helps most is the same on every part of a page."""
 
 from posology.advice.why.missing import NO_CHANGE
+from posology.advice.wording.fact_names import fact_name
 from posology.advice.wording.titles import small_first
 from posology.domain.recommendation.findings import MissingFact
 from posology.domain.recommendation.recommendation import Recommendation
@@ -39,7 +40,7 @@ def missing_rows(advice: Recommendation) -> tuple[MissingRow, ...]:
     return tuple(
         MissingRow(
             needed if key[0] else other,
-            words.capitalise(", ".join(names)),
+            words.capitalise(", ".join(fact_name(name) for name in names)),
             words.capitalise(key[1]),
             _of_several(words.sentence(key[2]), len(names)) or tr(NEEDED),
             first is not None and first.fact in names,
@@ -67,7 +68,7 @@ def missing_rest(advice: Recommendation) -> str:
     text = tr("Not recorded: {facts}. What it would change was not worked out.")
     if has_rows:
         text = tr("Also not recorded: {facts}. What it would change was not worked out.")
-    return text.format(facts=", ".join(names))
+    return text.format(facts=", ".join(fact_name(name) for name in names))
 
 
 def missing_note(advice: Recommendation) -> str:

@@ -13,6 +13,7 @@ from posology.advice.wording.fact_names import fact_name
 from posology.domain.recommendation.recommendation import Recommendation
 from posology.errors import RecordError
 from posology.language.catalogue import GERMAN, current_language, deferred, tr
+from posology.language.kept import in_other_words
 from posology.language.numbers import is_ambiguous, number, read_number
 from posology.report.patient.words import capitalise, date_words
 from posology.service.pages.field_groups import (
@@ -339,10 +340,9 @@ def _fits(field: Field, number: float) -> bool:
 def _mend(field: Field, shown: str, error: str) -> str:
     """What is wrong with a text that cannot be read as the field."""
     words = error.removeprefix(_PLACE).lstrip(": ").rstrip(".")
-    for pattern, text in _SPECIAL:
-        found = re.fullmatch(pattern, words, re.DOTALL)
-        if found:
-            return tr(text).format(**found.groupdict())
+    special = in_other_words(words, _SPECIAL)
+    if special:
+        return special
     if field.kind == "age":
         age = tr(
             "{value} is no age; enter years such as 72, a range such as 70-79, or the birth date"

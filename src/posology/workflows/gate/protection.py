@@ -5,12 +5,48 @@ from dataclasses import dataclass
 from typing import Any
 
 from posology.evaluation.off_policy.harm_budgets import describe_finding
-from posology.language.catalogue import tr
+from posology.language.catalogue import deferred, tr
+from posology.language.kept import in_other_words
 
 EVIDENCE = "protection"
 """Key in a saved policy's evidence."""
 BUDGETS = "budgets"
 """Key of what the policy costs of each harm budget."""
+_REASONS = (
+    (
+        r"only (?P<patients>\d+) validation patients were followed to the end of their trajectory, "
+        r"(?P<needed>\d+) are needed",
+        deferred(
+            "only {patients} validation patients were followed to the end of their trajectory, "
+            "{needed} are needed"
+        ),
+    ),
+    (
+        r"only (?P<patients>\d+) validation patients were followed, (?P<needed>\d+) are needed",
+        deferred("only {patients} validation patients were followed, {needed} are needed"),
+    ),
+    (
+        r"only (?P<alike>\d+) of (?P<patients>\d+) validation patients count as treated like that, "
+        r"(?P<needed>\d+) are needed",
+        deferred(
+            "only {alike} of {patients} validation patients count as treated like that, {needed} "
+            "are needed"
+        ),
+    ),
+    (
+        r"gain (?P<gain>\S+), at least (?P<low>\S+) with (?P<percent>\d+) % confidence, on "
+        r"(?P<patients>\d+) validation patients",
+        deferred(
+            "gain {gain}, at least {low} with {percent} % confidence, on {patients} validation "
+            "patients"
+        ),
+    ),
+    (
+        r"no policy was shown to hold every harm budget, namely (?P<harms>.+)",
+        deferred("no policy was shown to hold every harm budget, namely {harms}"),
+    ),
+)
+"""The reasons against a policy that `fit` keeps, in English."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +86,7 @@ def describe_protection(evidence: Mapping[str, Any]) -> str:
     return tr(
         "These options are ranked by how usual they are: no policy was shown to be better than "
         "usual care ({reason})."
-    ).format(reason=found["reason"])
+    ).format(reason=in_other_words(found["reason"], _REASONS) or found["reason"])
 
 
 def describe_evidence(evidence: Mapping[str, Any]) -> list[str]:
