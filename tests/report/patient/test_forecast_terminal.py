@@ -40,6 +40,15 @@ def test_a_forecast_without_an_error_estimate_has_no_interval() -> None:
     assert "80.0 kg not known" in text
 
 
+def test_a_small_value_keeps_its_digits() -> None:
+    value = ProgressionForecast("troponin", 0.0, 2.0, "ng/mL", 0.0132, 0.009, 0.031)
+    text = printed(forecast_panel(replace(FORECAST, progression=(value,)), STUDY, ""))
+    assert "0.013 ng/mL 0.009 to 0.031" in text
+    alone = replace(value, low=None, high=None)
+    text = printed(forecast_panel(replace(FORECAST, progression=(alone,)), STUDY, ""))
+    assert "0.013 ng/mL not known" in text
+
+
 def test_totals_leave_out_an_unknown_observed_mean() -> None:
     text = printed(totals_table([("thyroid", 0.125, 0.25), ("death", 0.5, None)], 1200))
     assert "1,200 decisions" in text

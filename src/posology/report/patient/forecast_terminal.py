@@ -6,6 +6,7 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
+from posology.advice.amounts import decimals_of
 from posology.advice.form.patient_reading import PatientReading
 from posology.domain.forecast import Forecast, TimeToEventForecast
 from posology.domain.study import Study
@@ -35,13 +36,14 @@ def forecast_panel(forecast: Forecast, study: Study, digest: str) -> Panel:
             "",
         )
     for value in forecast.progression:
-        interval = "not known"
-        if value.low is not None:
-            interval = f"{value.low:.1f} to {value.high:.1f}"
+        interval, digits = "not known", max(1, decimals_of(abs(value.expected)))
+        if value.low is not None and value.high is not None:
+            digits = max(1, decimals_of(value.high - value.low))
+            interval = f"{value.low:.{digits}f} to {value.high:.{digits}f}"
         table.add_row(
             value.name,
             f"day {value.from_days:g} to {value.within_days:g}",
-            f"{value.expected:.1f} {value.unit}".strip(),
+            f"{value.expected:.{digits}f} {value.unit}".strip(),
             interval,
         )
     for curve in forecast.time_to_event:

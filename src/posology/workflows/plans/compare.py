@@ -11,6 +11,7 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
+from posology.advice.amounts import decimals_of
 from posology.artifact import Artifact
 from posology.errors import RecordError, UserError
 from posology.records.io.drafts import write_whole
@@ -107,11 +108,12 @@ class PlanComparison:
             table.add_column(title, overflow="fold")
         for row in self.rows:
             is_first = row["days"] == self.step_days
+            digits = max(1, decimals_of(row["high"] - row["low"]))
             table.add_row(
                 row["plan"] if is_first else "",
                 f"{row['days']:.0f} days",
-                f"{row['expected']:.1f}",
-                f"{row['low']:.1f} to {row['high']:.1f}",
+                f"{row['expected']:.{digits}f}",
+                f"{row['low']:.{digits}f} to {row['high']:.{digits}f}",
             )
         note = Text(
             f"Expected if the plan is kept to. {ADJUSTED}\n"
