@@ -8,6 +8,7 @@ import pyarrow as pa
 from posology.advice.form.field import Field
 from posology.cohorts.study.reader import read_study
 from posology.domain.study import Bounds
+from posology.language.catalogue import GERMAN, in_language
 from posology.records.schema import EVENTS
 from posology.service.pages.timeline import MOST_ROWS, target_ranges, timeline
 from posology.workflows.advice.what_if import FactValue, PatientFacts
@@ -103,3 +104,24 @@ def test_a_name_cannot_break_the_picture() -> None:
     shown = timeline(facts([("DRUG//A", 3, None)], [Field("<b>", "DRUG//A", "choice")]))
     assert shown is not None
     assert "<b>" not in shown.courses[0].picture
+
+
+def test_a_german_timeline_has_german_days_numbers_and_words() -> None:
+    rows = [("LAB//HBA1C", 40, 68.5), ("LAB//HBA1C", 0, 1071.0), ("DRUG//A", 30, None)]
+    with in_language(GERMAN):
+        goal = {"LAB//HBA1C": Bounds(None, 53.5)}
+        shown = timeline(facts(rows, [HBA1C, AMIODARONE]), goal)
+        old = timeline(facts([("LAB//HBA1C", 300, 68.5)], [HBA1C]))
+    assert shown is not None
+    assert old is not None
+    assert shown.note == (
+        "Die letzten zwei Monate. Gestrichelt: die Entscheidung. Hinterlegt: der Zielbereich."
+    )
+    (result,), (course,) = shown.results, shown.courses
+    assert result.latest == "1.071 am 27.11.2026"
+    assert "68,5 am 18.10.2026" in result.picture
+    assert "Zielbereich: höchstens 53,5</title>" in result.picture
+    assert course.latest == "seit 28.10.2026"
+    assert ">jetzt</text>" in shown.axis
+    assert ">28.09.</text>" in shown.axis
+    assert ">11/25</text>" in old.axis

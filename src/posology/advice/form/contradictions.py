@@ -76,10 +76,12 @@ def check_form(statements: Sequence[Statement], source: str) -> tuple[str, ...]:
     for first, second in find_contradictions(statements):
         is_written = not (first.from_records or second.from_records)
         if is_written or (first.only and first.only == second.only):
-            raise RecordError(
-                f"{source}: `{first.words}` and `{second.words}` contradict each other; correct "
-                'one of them or leave it out. If the records hold both, write one under "events".'
+            text = tr(
+                "`{first}` and `{second}` contradict each other; correct one of them or leave it "
+                'out. If the records hold both, write one under "events".'
             )
+            text = text.format(first=first.words, second=second.words)
+            raise RecordError(f"{source}: {text}")
         sentences.append(_sentence(first, second))
     return tuple(dict.fromkeys(sentences))
 

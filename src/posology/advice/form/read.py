@@ -13,6 +13,7 @@ from posology.advice.form.field import Field, Form, Limits, normalise
 from posology.advice.form.moments import day_words, parse_decision, parse_moment
 from posology.advice.form.values import Entry, is_not_known, is_range, read_value
 from posology.errors import RecordError
+from posology.language.catalogue import tr
 
 KEYS = ("posology", "study", "how", "fields", "choices", "decision", "facts", "events", "schema")
 """Keys of a form, in the order of a blank one."""
@@ -184,11 +185,11 @@ def _decision(
     late = [entry for entry in entries if entry.time is not None and entry.time > moment]
     if late and (given is not None or max(times) > moment + datetime.timedelta(days=1)):
         assert late[0].time is not None
-        name, when = late[0].field.name, day_words(late[0].time)
-        raise RecordError(
-            f"{source}: `{name}` is of {when}, after the decision, {day_words(moment)}; only what "
-            'is known by then counts. Leave it out, or correct its date or "decision".'
-        )
+        text = tr(
+            "`{fact}` is of {day}, after the decision, {decision}; only what is known by then "
+            'counts. Leave it out, or correct its date or "decision".'
+        ).format(fact=late[0].field.name, day=day_words(late[0].time), decision=day_words(moment))
+        raise RecordError(f"{source}: {text}")
     return moment
 
 

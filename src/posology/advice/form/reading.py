@@ -82,10 +82,11 @@ def _check_ahead(
         if time is None or time.date() <= moment.date():
             continue
         if code == BIRTH:
-            raise RecordError(
-                f"{source}: the date of birth, {day_words(time)}, lies after the decision, "
-                f"{day_words(moment)}; correct one of the two."
-            )
+            text = tr(
+                "the date of birth, {day}, lies after the decision, {decision}; correct one of the "
+                "two."
+            ).format(day=day_words(time), decision=day_words(moment))
+            raise RecordError(f"{source}: {text}")
         if not has_decision:
             raise RecordError(
                 f"{source}: an event of {day_words(time)} lies after today, {day_words(moment)}; "
@@ -135,10 +136,8 @@ def _read(
     required = _missing_required([one for one in lacking if one[0] not in stated], form)
     not_used = _not_used(aligned, form, from_records=subject is not None)
     if not any(entry.code for entry in aligned):
-        raise RecordError(
-            f"{source}: the policy knows none of its facts ({' '.join(not_used[:3])}); compare "
-            "`posology template`."
-        )
+        text = tr("the policy knows none of its facts ({facts}); compare `posology template`.")
+        raise RecordError(f"{source}: {text.format(facts=' '.join(not_used[:3]))}")
     known = known_facts(aligned, form, decision)
     reading = PatientReading(
         not_used=not_used,

@@ -68,10 +68,9 @@ def _age(
     decision, place = at
     years = float(completed_years(birth, decision))
     if birth > decision:
-        raise RecordError(
-            f"{place}: {day_words(birth)} lies after the decision, {day_words(decision)}; correct "
-            "one of the two."
-        )
+        text = tr("{day} lies after the decision, {decision}; correct one of the two.")
+        text = text.format(day=day_words(birth), decision=day_words(decision))
+        raise RecordError(f"{place}: {text}")
     check_limits(field, years, place)
     value = decade_of(field, years, years, place) if field.age_as == "decades" else years
     return Entry(field, code, value, years=(years, years), origin=tr(FROM_BIRTH))

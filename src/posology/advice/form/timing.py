@@ -61,8 +61,10 @@ def _check_recent(field: Field, source: str) -> None:
     if field.days_before is None or field.days_before <= RECENT_DAYS:
         return
     value = '"yes"' if field.kind == "yes_no" else "..."
-    raise RecordError(
-        f"{source}: `{field.name}` needs its date: training patients had it for a median of "
-        f"{field.days_before:.0f} days before the decision, and the answer depends on that. Write "
-        f'{{"value": {value}, "since": "2024-03-01"}}; a year alone will do.'
+    text = tr(
+        "`{fact}` needs its date: training patients had it for a median of {days} days before the "
+        "decision, and the answer depends on that. Write {example}; a year alone will do."
     )
+    example = f'{{"value": {value}, "since": "2024-03-01"}}'
+    days = f"{field.days_before:.0f}"
+    raise RecordError(f"{source}: {text.format(fact=field.name, days=days, example=example)}")
