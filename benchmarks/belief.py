@@ -30,7 +30,7 @@ from posology.learners.offline_rl.behaviour_cloning import BehaviourCloning
 from posology.learners.offline_rl.cql import ConservativeQLearning
 from posology.learners.offline_rl.iql import ImplicitQLearning
 from posology.learners.offline_rl.q_network import QNetworkSettings
-from posology.learners.recurrent.joint import JointValuePolicy, joint_values
+from posology.learners.recurrent.joint import JointValuePolicy, joint_values, weigh_by_outcomes
 from posology.learners.recurrent.learner import RecurrentQ
 from posology.learners.recurrent.network import RecurrentSizes
 from posology.learners.recurrent.schedule import Schedule, schedule_for
@@ -110,9 +110,10 @@ def fit_all(
         middle = time.process_time()
         window = joint.window.fit(train, validation)
         ended = time.process_time()
+        both = weigh_by_outcomes(JointValuePolicy(network, window), validation)
         policies["network"] = network, middle - began
         policies["fitted_values"] = window, ended - middle
-        policies["posology"] = JointValuePolicy(network, window), ended - began
+        policies["posology"] = both, time.process_time() - began
     for model in wanted - policies.keys():
         began = time.process_time()
         policy = learner(model, patients, first.seed).fit(train, validation)

@@ -108,19 +108,21 @@ class JointValues:
 
     def fit(self, train: Cohort, validation: Cohort) -> JointValuePolicy:
         """Fit both on the same patients, and weigh them on the validation patients."""
-        policy = JointValuePolicy(
-            self.recurrent.fit(train, validation), self.window.fit(train, validation)
-        )
-        seen = with_last_states(validation, validation.study.reward.discount)
-        first, second = (
-            each.behaviour_and_values(seen.history, seen.last_step)
-            for each in (policy.recurrent, policy.window)
-        )
-        supported = policy.recurrent.selection.min_support
-        weight = fit_value_weight(
-            (first[1], second[1]), (first[0] + second[0]) / 2, seen, supported
-        )
-        return replace(policy, weight=weight)
+        recurrent = self.recurrent.fit(train, validation)
+        window = self.window.fit(train, validation)
+        return weigh_by_outcomes(JointValuePolicy(recurrent, window), validation)
+
+
+def weigh_by_outcomes(policy: JointValuePolicy, validation: Cohort) -> JointValuePolicy:
+    """The same with the weight that the outcomes of patients give of whom neither learned."""
+    seen = with_last_states(validation, validation.study.reward.discount)
+    first, second = (
+        each.behaviour_and_values(seen.history, seen.last_step)
+        for each in (policy.recurrent, policy.window)
+    )
+    supported = policy.recurrent.selection.min_support
+    weight = fit_value_weight((first[1], second[1]), (first[0] + second[0]) / 2, seen, supported)
+    return replace(policy, weight=weight)
 
 
 def fit_value_weight(
