@@ -12,6 +12,7 @@ from typing import Any
 
 import httpx
 
+from posology.language.catalogue import current_language
 from posology.records.sources.fhir.search import answer_query, fill_template
 from posology.service.ehr.record_system import Call, RecordSystem, Sent, VirtualPatient, order_of
 from posology.service.ehr.trust import FHIR_PATH
@@ -117,7 +118,11 @@ def _leave(system: RecordSystem, patient: VirtualPatient, wish: Wish, entry: Jso
 
 async def _exchange(system: RecordSystem, server: str, method: str, path: str, body: Json) -> Sent:
     url = server + path
-    headers = {"Authorization": f"Bearer {system.signer.token(url)}", "Accept": "application/json"}
+    headers = {
+        "Authorization": f"Bearer {system.signer.token(url)}",
+        "Accept": "application/json",
+        "Accept-Language": current_language(),
+    }
     started = time.perf_counter()
     try:
         async with system.client(server) as client:

@@ -7,9 +7,17 @@ from itertools import groupby
 from typing import Any
 from urllib.parse import urlsplit
 
+from posology.language.catalogue import deferred, tr, tr_count
+from posology.language.numbers import number
 from posology.service.ehr.record_system import Call, Sent
 
 Json = dict[str, Any]
+_INDICATORS = {
+    "info": deferred("Info"),
+    "warning": deferred("Warning"),
+    "critical": deferred("Critical"),
+}
+"""The indicators of CDS Hooks in words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,32 +50,43 @@ class CardContent:
 def headline_of(call: Call) -> str:
     """What came, in one sentence."""
     sent = call.sent
-    took = f"in {sent.seconds * 1000:.0f} ms"
     if not sent.status:
-        return f"No reply came from {sent.url}."
-    if sent.status == 412:
-        return f"The service cannot judge this patient without more data (status 412, {took})."
-    if sent.status != 200:
-        return f"The service refused the call (status {sent.status}, {took})."
+        return tr("No reply came from {address}.").format(address=sent.url)
     cards = len(cards_of(sent))
+    text = tr_count(
+        "The service sent {count} card (in {time} ms).",
+        "The service sent {count} cards (in {time} ms).",
+        cards,
+    )
     if not cards:
-        return f"The service judged, and has nothing to say ({took})."
-    return f"The service sent {cards} card{'s' if cards > 1 else ''} ({took})."
+        text = tr("The service judged, and has nothing to say (in {time} ms).")
+    if sent.status != 200:
+        text = tr("The service refused the call (status {status}, in {time} ms).")
+    if sent.status == 412:
+        text = tr(
+            "The service cannot judge this patient without more data (status {status}, in {time} "
+            "ms)."
+        )
+    time = number(f"{sent.seconds * 1000:.0f}")
+    return text.format(count=cards, status=sent.status, time=time)
 
 
 def no_hooks(discovered: Sent) -> str:
     """Why discovery brought no hook that can be fired, and what to do."""
     if discovered.status == 0:
-        return "The service cannot be reached. Check that it runs, and its address in ehr_services."
+        return tr(
+            "The service cannot be reached. Check that it runs, and its address in ehr_services."
+        )
     if discovered.status in (401, 403):
-        return (
+        return tr(
             "The service does not accept this record system's token. Name the issuer and the key "
             "set at /ehr/jwks.json in its settings."
         )
     if discovered.status >= 400:
-        why = problem_of(discovered) or "it gave no reason"
-        return f"The service refused discovery (status {discovered.status}): {why}"
-    return "The service offers no hook at the moment."
+        why = problem_of(discovered) or tr("it gave no reason")
+        text = tr("The service refused discovery (status {status}): {why}")
+        return text.format(status=discovered.status, why=why)
+    return tr("The service offers no hook at the moment.")
 
 
 def problem_of(sent: Sent) -> str:
@@ -89,10 +108,10 @@ def cards_of(sent: Sent) -> list[Json]:
 
 def card_content(card: Json) -> CardContent:
     """A card as the page shows it. Only web addresses become links."""
-    source = card.get("source") or {}
+    source, indicator = card.get("source") or {}, str(card.get("indicator", ""))
     return CardContent(
         uuid=str(card.get("uuid", "")),
-        indicator=str(card.get("indicator", "")),
+        indicator=tr(_INDICATORS.get(indicator, indicator.capitalize())) if indicator else "",
         summary=str(card.get("summary", "")),
         detail=tuple(blocks_of(str(card.get("detail", "")))),
         source=str(source.get("label", "")),

@@ -11,6 +11,7 @@ import httpx
 from fastapi import FastAPI
 
 from posology.domain.study import Study
+from posology.language.catalogue import deferred
 from posology.records.sources.fhir.coding import SYSTEMS
 from posology.service.demo.orders import DRUG_NAMES
 from posology.service.deployment import Deployment
@@ -139,7 +140,7 @@ def _orders(study: Study, order_codes: tuple[str, ...]) -> tuple[Order, ...]:
             for system, _, code in tokens
             if system in SYSTEMS
         )
-    return (*known, Order("other", "amoxicillin, which the study is not about", ()))
+    return (*known, Order("other", deferred("amoxicillin, which the study is not about"), ()))
 
 
 def order_of(system: RecordSystem, name: str, patient: str) -> Json | None:

@@ -8,6 +8,7 @@ from fastapi.responses import JSONResponse
 from starlette.requests import Request
 from starlette.responses import Response
 
+from posology.language.catalogue import tr
 from posology.records.sources.fhir.search import answer_query
 from posology.service.ehr.calling import Wish, discover, entries_of, fire, give_feedback
 from posology.service.ehr.content import (
@@ -31,9 +32,9 @@ from posology.service.errors import BadRequestError, ConflictError, NotFoundErro
 from posology.service.identity.callers import CLINICIAN, Caller, require_person
 from posology.service.identity.people import read_form
 from posology.service.models.stopped import why_stopped
-from posology.service.pages.responses import frame_of, in_english, page_response, redirect
+from posology.service.pages.responses import frame_of, page_response, redirect
 
-router = APIRouter(include_in_schema=False, dependencies=[Depends(in_english)])
+router = APIRouter(include_in_schema=False)
 Person = Annotated[Caller, Depends(require_person(CLINICIAN))]
 _COMMENT = 500
 """Characters of a comment."""
@@ -57,7 +58,7 @@ async def patients(request: Request, _caller: Person, system: System) -> Respons
     """The patients of the record system."""
     variables = {"patients": list(system.patients.values())}
     return page_response(
-        "ehr/patients.html.j2", frame_of(request, "Record system", "ehr"), variables
+        "ehr/patients.html.j2", frame_of(request, tr("Record system"), "ehr"), variables
     )
 
 
@@ -73,7 +74,7 @@ async def patient(name: str, request: Request, _caller: Person, system: System) 
     found = _patient(system, name)
     server = request.query_params.get("server", system.servers[0])
     if server not in system.servers:
-        raise BadRequestError("This service is not on the list of the settings, ehr_services.")
+        raise BadRequestError(tr("This service is not on the list of the settings, ehr_services."))
     discovered = await discover(system, server)
     entries = entries_of(discovered)
     templates = {key: str(q) for e in entries for key, q in (e.get("prefetch") or {}).items()}
@@ -84,7 +85,7 @@ async def patient(name: str, request: Request, _caller: Person, system: System) 
         "entries": entries,
         "problem": "" if entries else await _why_no_hooks(system, server, discovered),
         "templates": templates,
-        "ways": WAYS,
+        "ways": tuple((way, tr(words)) for way, words in WAYS),
         "orders": system.orders,
     }
     frame = frame_of(request, found.name, "ehr")
@@ -97,16 +98,17 @@ async def call_service(name: str, request: Request, _caller: Person, system: Sys
     found, fields = _patient(system, name), await read_form(request)
     server = fields.get("server", "")
     if server not in system.servers:
-        raise BadRequestError("This service is not on the list of the settings, ehr_services.")
+        raise BadRequestError(tr("This service is not on the list of the settings, ehr_services."))
     service, _, hook = fields.get("entry", "").rpartition(" ")
     discovered = await discover(system, server)
     entries = entries_of(discovered)
     entry = next((e for e in entries if (e["id"], e["hook"]) == (service, hook)), None)
     if entry is None:
-        why = "Open the page again."
+        why = tr("Open the page again.")
         if not entries:
             why = await _why_no_hooks(system, server, discovered)
-        raise ConflictError(f"The service does not offer this hook any more. {why}")
+        text = tr("The service does not offer this hook any more.")
+        raise ConflictError(f"{text} {why}")
     ways = {k.removeprefix("way-"): way for k, way in fields.items() if k.startswith("way-")}
     may_fetch = fields.get("fetch") == "yes"
     wish = Wish(server, service, hook, fields.get("order", ""), ways, may_fetch)
@@ -121,7 +123,8 @@ async def _why_no_hooks(system: RecordSystem, server: str, discovered: Sent) -> 
     if server != deployment.settings.url or not stopped:
         return no_hooks(discovered)
     reasons = [await why_stopped(deployment, name) for name in stopped]
-    return " ".join([*reasons, "An administrator lets it answer again on the page Monitoring."])
+    again = tr("An administrator lets it answer again on the page Monitoring.")
+    return " ".join([*reasons, again])
 
 
 @router.get("/ehr/calls/{name}")
@@ -137,7 +140,7 @@ async def call(name: str, request: Request, _caller: Person, system: System) -> 
         "reply_text": as_json(found.sent.reply),
         "feedback": [(_outcome(one.body), one.status) for one in found.feedback],
     }
-    return page_response("ehr/call.html.j2", frame_of(request, "Call", "ehr"), variables)
+    return page_response("ehr/call.html.j2", frame_of(request, tr("Call"), "ehr"), variables)
 
 
 @router.post("/ehr/calls/{name}")
@@ -147,7 +150,7 @@ async def feedback(name: str, request: Request, _caller: Person, system: System)
     cards = {str(card.get("uuid")): card for card in cards_of(found.sent)}
     card = cards.get(fields.get("card", ""))
     if card is None:
-        raise BadRequestError("This card was not sent with the call.")
+        raise BadRequestError(tr("This card was not sent with the call."))
     await give_feedback(system, found, _entry(card, fields))
     return redirect(f"/ehr/calls/{found.id}#feedback")
 
@@ -194,11 +197,11 @@ async def fhir(query: str, request: Request, system: System) -> Response:
 
 def _patient(system: RecordSystem, name: str) -> VirtualPatient:
     if name not in system.patients:
-        raise NotFoundError("There is no such patient.")
+        raise NotFoundError(tr("There is no such patient."))
     return system.patients[name]
 
 
 def _call(system: RecordSystem, name: str) -> Call:
     if name not in system.calls:
-        raise NotFoundError("This call is not kept any more.")
+        raise NotFoundError(tr("This call is not kept any more."))
     return system.calls[name]

@@ -2,16 +2,18 @@
 
 from typing import Any
 
+from posology.language.catalogue import deferred
+
 WHOLE, WITHHELD, NONE, FAILED = "whole", "withheld", "none", "failed"
 FIRST_PAGE, LATE, DAMAGED = "first_page", "late", "damaged"
 WAYS = (
-    (WHOLE, "sent"),
-    (WITHHELD, "not sent"),
-    (NONE, "null: there are none"),
-    (FAILED, "an error in its place"),
-    (FIRST_PAGE, "the first page only"),
-    (LATE, "not sent, and fetched late"),
-    (DAMAGED, "damaged"),
+    (WHOLE, deferred("sent")),
+    (WITHHELD, deferred("not sent")),
+    (NONE, deferred("null: there are none")),
+    (FAILED, deferred("an error in its place")),
+    (FIRST_PAGE, deferred("the first page only")),
+    (LATE, deferred("not sent, and fetched late")),
+    (DAMAGED, deferred("damaged")),
 )
 """Names and words."""
 LATE_SECONDS = 3.0

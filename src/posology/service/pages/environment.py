@@ -8,7 +8,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from posology import report
-from posology.language.catalogue import tr
+from posology.language.catalogue import tr, tr_count
 from posology.report.patient.words import date_words
 from posology.service.pages.stylesheet import stylesheet_name
 
@@ -32,5 +32,5 @@ def _environment() -> Environment:
     )
     environment.filters["date"] = date_words
     functions: Any = environment.globals  # typed as Jinja's own functions only
-    functions["tr"] = tr
+    functions["tr"], functions["tr_count"] = tr, tr_count
     return environment

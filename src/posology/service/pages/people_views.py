@@ -9,15 +9,16 @@ from fastapi import APIRouter, Depends
 from starlette.requests import Request
 from starlette.responses import Response
 
+from posology.language.catalogue import tr
 from posology.service.deployment import Deployment, get_deployment
 from posology.service.identity.callers import ADMINISTRATOR, ROLES, Caller, require_person
 from posology.service.identity.one_time_links import MINUTES, Invitation
 from posology.service.identity.people import people_of, read_form
 from posology.service.identity.sessions import ROLE_NAMES
-from posology.service.pages.responses import frame_of, in_english, page_response
+from posology.service.pages.responses import frame_of, page_response
 from posology.service.store import AuditEvent
 
-router = APIRouter(include_in_schema=False, dependencies=[Depends(in_english)])
+router = APIRouter(include_in_schema=False)
 Administrator = Annotated[Caller, Depends(require_person(ADMINISTRATOR))]
 
 
@@ -50,9 +51,9 @@ async def invite(
     """A link for one person; it is shown once and stored nowhere."""
     form = await read_form(request)
     name, role = form.get("name", "").strip()[:100], form.get("role", "")
-    errors = {} if name else {"name": "Enter the person's name"}
+    errors = {} if name else {"name": tr("Enter the person's name")}
     if role not in ROLES:
-        errors["role"] = "Choose what the person does"
+        errors["role"] = tr("Choose what the person does")
     if errors:
         return _page(request, form, errors)
     known = people_of(request)
@@ -72,7 +73,7 @@ def _page(
     request: Request, form: dict[str, str], errors: dict[str, str], link: str = ""
 ) -> Response:
     page = PeoplePage(
-        roles=tuple(ROLE_NAMES.items()),
+        roles=tuple((role, tr(words)) for role, words in ROLE_NAMES.items()),
         name=form.get("name", ""),
         role=form.get("role", ""),
         link=link,
@@ -80,5 +81,7 @@ def _page(
         has_provider=people_of(request).openid is not None,
         errors=errors,
     )
-    frame = frame_of(request, f"{'Error: ' if errors else ''}People", "people")
+    title = tr("People")
+    title = tr("Error: {page}").format(page=title) if errors else title
+    frame = frame_of(request, title, "people")
     return page_response("people.html.j2", frame, {"page": page}, 422 if errors else 200)
