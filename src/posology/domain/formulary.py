@@ -5,6 +5,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from jaxtyping import Bool, Float64
 
+from posology.domain.safety_rules.bounds import is_above, is_at_least, is_at_most, is_below, slack
+
 
 @dataclass(frozen=True, slots=True)
 class DoseRange:
@@ -59,15 +61,20 @@ class Formulary:
 
 def is_in_range(dose: Float64[np.ndarray, " decision"], allowed: DoseRange) -> np.ndarray:
     """Whether each dose lies in the range, open bounds excluded; False for NaN."""
-    above = dose > allowed.low if allowed.open_low else dose >= allowed.low
-    below = dose < allowed.high if allowed.open_high else dose <= allowed.high
-    return above & below
+    is_over, is_under = (
+        is_above if allowed.open_low else is_at_least,
+        is_below if allowed.open_high else is_at_most,
+    )
+    return is_over(dose, allowed.low) & is_under(dose, allowed.high)
 
 
 def clip_to_range(dose: np.ndarray, allowed: DoseRange) -> np.ndarray:
-    """The nearest allowed dose; 0.001 inside an open bound."""
-    low = allowed.low + (1e-3 if allowed.open_low else 0.0)
-    high = allowed.high - (1e-3 if allowed.open_high else 0.0)
+    """The nearest allowed dose; 0.001 inside an open bound, more where rounding hides that."""
+    low, high = allowed.low, allowed.high
+    if allowed.open_low:
+        low += max(1e-3, 2 * float(slack(low)))
+    if allowed.open_high:
+        high -= max(1e-3, 2 * float(slack(high)))
     return np.minimum(np.maximum(dose, low), high)
 
 

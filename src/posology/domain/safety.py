@@ -7,6 +7,7 @@ from posology.domain.cohort import Cohort
 from posology.domain.history import History, StepIndex, days_since, has_code, latest_value
 from posology.domain.policy import AllowedMask, Doses
 from posology.domain.profile import Profile
+from posology.domain.safety_rules.bounds import is_at_least, is_at_most
 from posology.domain.safety_rules.check import Limits, check_safety
 from posology.domain.safety_rules.facts import VisibleFacts as VisibleFacts
 from posology.domain.study import Bounds, Study, ValueRange
@@ -83,10 +84,15 @@ def is_in_range(facts: VisibleFacts, value_range: ValueRange) -> Bool[np.ndarray
     return is_within(facts.latest_value(value_range.codes), value_range.bounds)
 
 
-def is_within(value: Float64[np.ndarray, " _"], bounds: Bounds) -> Bool[np.ndarray, " _"]:
-    """Whether each number lies within the bounds; False for NaN."""
+def is_within(
+    value: Float64[np.ndarray, " _"], bounds: Bounds, scale: Float64[np.ndarray, " _"] | float = 0.0
+) -> Bool[np.ndarray, " _"]:
+    """Whether each number lies within the bounds; False for NaN.
+
+    scale: size of the numbers that each number is a difference of, whose rounding it has.
+    """
     low, high = _limits(bounds)
-    return (value >= low) & (value <= high)
+    return is_at_least(value, low, scale) & is_at_most(value, high, scale)
 
 
 def distance_inside(value: Float64[np.ndarray, " _"], bounds: Bounds) -> Float64[np.ndarray, " _"]:

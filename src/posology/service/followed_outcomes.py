@@ -10,7 +10,8 @@ from sqlalchemy import Connection, desc, exists, false, or_, select
 
 from posology.domain.codes import has_prefix
 from posology.domain.formulary import is_in_range
-from posology.domain.study import Bounds, Study
+from posology.domain.safety import is_within
+from posology.domain.study import Study
 from posology.service.store.answers import in_parts
 from posology.service.store.tables import ANSWERS, DECISIONS, OUTCOMES
 from posology.service.work import unpack
@@ -194,10 +195,5 @@ def is_effective(value: float | None, study: Study) -> bool | None:
     if kind in ("occurs", "does_not_occur"):  # 0 says that it did not happen
         return (value != 0) == (kind == "occurs")
     if kind == "value_in_range" and study.outcome.range is not None and value is not None:
-        return _is_within(value, study.outcome.range)
+        return bool(is_within(np.array([value]), study.outcome.range)[0])
     return None
-
-
-def _is_within(value: float, bounds: Bounds) -> bool:
-    low, high = bounds.at_least, bounds.at_most
-    return (low is None or value >= low) and (high is None or value <= high)

@@ -149,8 +149,9 @@ def _label_value(followed: _Followed) -> _Label:
         target_distance = distance_inside(value, outcome.range)
     if outcome.change is not None:
         facts = event_facts(followed.follow_up.events, followed.follow_up.subject, at, study)
-        change = value - facts.latest_value(outcome.codes)
-        reached |= is_within(change, outcome.change)
+        before = facts.latest_value(outcome.codes)
+        change, scale = value - before, np.fmax(np.abs(value), np.abs(before))
+        reached |= is_within(change, outcome.change, scale)
         target_distance = np.fmax(target_distance, distance_inside(change, outcome.change))
         if outcome.range is None:
             value = change

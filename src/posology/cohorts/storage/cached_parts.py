@@ -33,7 +33,7 @@ from posology.records.io.checksums import (
 _CODES = "codes.json"
 _COMMAND = "posology cohort --parts"
 _PREFIX = "shard-"
-PARTS_VERSION = 8
+PARTS_VERSION = 9
 """Raise it if the same events and study give different parts: older parts are rebuilt."""
 
 

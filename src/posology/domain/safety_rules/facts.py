@@ -7,6 +7,7 @@ import numpy as np
 from jaxtyping import Bool, Float64, Int8
 
 from posology.domain.codes import Names, display_names
+from posology.domain.safety_rules.bounds import is_above, is_at_least, is_at_most, is_below
 from posology.domain.safety_rules.rule import Fact
 from posology.language.catalogue import tr
 from posology.language.numbers import number
@@ -100,11 +101,11 @@ def negate(status: Status) -> Status:
 def _is_inside(value: Float64[np.ndarray, " decision"], fact: Fact) -> np.ndarray:
     inside = np.ones(len(value), dtype=bool)
     if fact.at_least is not None:
-        inside &= value >= fact.at_least
+        inside &= is_at_least(value, fact.at_least)
     if fact.above is not None:
-        inside &= value > fact.above
+        inside &= is_above(value, fact.above)
     if fact.at_most is not None:
-        inside &= value <= fact.at_most
+        inside &= is_at_most(value, fact.at_most)
     if fact.below is not None:
-        inside &= value < fact.below
+        inside &= is_below(value, fact.below)
     return inside
