@@ -117,6 +117,39 @@ def test_an_old_fact_needs_its_date_and_a_recent_one_is_dated_at_the_decision() 
     assert read({"heart failure": "yes"}) == [("CONDITION//SNOMED//84114007", None, TODAY)]
 
 
+@pytest.mark.parametrize(
+    ("since", "at", "known"),
+    [
+        ("2026", "2026-03-03", "2026-01-31"),
+        (2026, "2026-03-03", "2026-01-31"),
+        ("2026", "2026-11-28", "2026-07-01"),
+        ("2026", "2026-01-01", "2026-01-01"),
+        ("2026-03", "2026-03-03", "2026-03-02"),
+        ("2026-03", "2026-11-28", "2026-03-15"),
+        ("2025-03", "2026-03-03", "2025-03-15"),
+    ],
+)
+def test_a_year_or_month_that_is_not_over_is_before_the_decision(
+    since: Any, at: str, known: str
+) -> None:
+    facts: list[Any] = [{"since": since}, [{"value": "yes", "since": since}]]
+    if isinstance(since, str):
+        facts.append(since)
+    bodies = [{"decision": at, "facts": {"hypertension": fact}} for fact in facts]
+    code = "CONDITION//SNOMED//38341003"
+    bodies.append({"decision": at, "facts": {}, "events": [{"code": code, "time": since}]})
+    for body in bodies:
+        table, _ = read_filled_form(body, clinical_form(), "p.json", TODAY)
+        assert [time.date().isoformat() for time in table["time"].to_pylist()] == [known]
+
+
+@pytest.mark.parametrize("since", ["2027", "2026-12", "2026-04"])
+def test_a_year_or_month_after_the_decision_is_refused(since: str) -> None:
+    body = {"decision": "2026-03-03", "facts": {"hypertension": {"since": since}}}
+    with pytest.raises(RecordError, match="after the decision"):
+        read_filled_form(body, clinical_form(), "p.json", TODAY)
+
+
 def test_a_choice_is_known_by_its_name_and_by_its_code() -> None:
     for value in ("never smoked", "266919005", 266919005):
         assert read({"SMOKING//SNOMED": value})[0][0] == "SMOKING//SNOMED//266919005"

@@ -2,6 +2,7 @@
 
 import datetime
 import re
+from typing import Any
 
 from posology.errors import RecordError
 from posology.language.catalogue import deferred, tr
@@ -11,6 +12,8 @@ _PARTIAL = re.compile(r"(\d{4})(?:-(\d{2}))?")
 EARLIEST = datetime.datetime(1950, 1, 1)  # noqa: DTZ001 - MEDS times have no zone
 """First day of a decision: before it, neither the records nor the guidelines of today's treatments
 mean anything. Our choice."""
+_DATES = ("date", "since", "time")
+"""Keys of dates, in a fact's value and in an event."""
 _NO_DATE = deferred("{text} is not a date; write a date such as 2026-03-01, 2026-03 or 2026.")
 
 
@@ -31,6 +34,36 @@ def parse_moment(text: object, place: str) -> datetime.datetime:
     except (ValueError, OverflowError) as error:
         raise RecordError(f"{place}: {tr(_NO_DATE).format(text=repr(text))}") from error
     return moment
+
+
+def settle_dates(value: Any, decision: datetime.datetime, is_date_alone: bool = False) -> Any:
+    """A fact's value or an event, without a date that is after the decision only by its middle.
+
+    A year or month that is not over at the decision is then halfway from its start to there.
+
+    is_date_alone: a text is a date, not a value.
+    """
+    if isinstance(value, list):
+        return [settle_dates(one, decision, is_date_alone) for one in value]
+    if isinstance(value, dict):
+        dates = {key: _settle(value[key], decision) for key in _DATES if key in value}
+        return value | dates
+    return _settle(value, decision) if is_date_alone and isinstance(value, str) else value
+
+
+def _settle(text: Any, decision: datetime.datetime) -> Any:
+    if isinstance(text, int) and text == decision.year:
+        text = str(text)
+    partial = _PARTIAL.fullmatch(text.strip()) if isinstance(text, str) else None
+    if partial is None:
+        return text
+    now = decision.year, decision.month
+    if (int(partial[1]), int(partial[2] or now[1])) != now:
+        return text
+    start = datetime.datetime(decision.year, decision.month if partial[2] else 1, 1)  # noqa: DTZ001
+    if parse_moment(text, "") <= decision:
+        return text
+    return (start + (decision - start) / 2).date().isoformat()
 
 
 def parse_decision(text: str, place: str, today: datetime.datetime) -> datetime.datetime:

@@ -10,7 +10,7 @@ from typing import Any
 from posology.advice.form.contradictions import Statement, check_form, statements_of
 from posology.advice.form.entries import field_of_code, read_event
 from posology.advice.form.field import Field, Form, Limits, normalise
-from posology.advice.form.moments import day_words, parse_decision, parse_moment
+from posology.advice.form.moments import day_words, parse_decision, parse_moment, settle_dates
 from posology.advice.form.values import Entry, is_not_known, is_range, read_value
 from posology.errors import RecordError
 from posology.language.catalogue import tr
@@ -40,13 +40,14 @@ def read_form(body: object, form: Form, source: str, today: datetime.datetime) -
             f'{source}: has no "facts" object; write one with `posology template MODEL`.'
         )
     _check_keys(body, form, source)
-    entries, statements, unknown = _facts(body["facts"], form, source)
+    moment = _stated_moment(body.get("decision"), today, source)
+    entries, statements, unknown = _facts(body["facts"], form, moment, source)
     events = body.get("events") or []
     if not isinstance(events, list):
         raise RecordError(f'{source}: "events" is {events!r}; write a list of objects.')
     by_code = field_of_code(form)
     for number, event in enumerate(events, start=1):
-        entry = read_event(event, by_code, f"{source}: event {number}")
+        entry = read_event(settle_dates(event, moment), by_code, f"{source}: event {number}")
         entries.append(entry)
         statements += statements_of([entry])
     contradictions = check_form(statements, source)
@@ -78,9 +79,12 @@ def _check_keys(body: dict, form: Form, source: str) -> None:
 
 
 def _facts(
-    facts: dict[str, Any], form: Form, source: str
+    facts: dict[str, Any], form: Form, moment: datetime.datetime, source: str
 ) -> tuple[list[Entry], list[Statement], list[str]]:
-    """The entries of the facts, what they state or deny, and stems of those stated not known."""
+    """The entries of the facts, what they state or deny, and stems of those stated not known.
+
+    moment: the moment of the decision, as far as it is known before the facts.
+    """
     fields, used = _fields_by_key(form), dict[str, str]()
     entries: list[Entry] = []
     statements: list[Statement] = []
@@ -94,6 +98,7 @@ def _facts(
             if value is None:
                 continue
             field = _range_field(field, value, form)
+            value = settle_dates(value, moment, is_date_alone=field.kind == "yes_no")
             earlier = used.setdefault(field.stem, str(key))
             if earlier != str(key):
                 raise RecordError(f"{source}: `{earlier}` and `{key}` are the same fact; keep one.")
@@ -176,8 +181,7 @@ def _decision(
     given: Any, entries: list[Entry], today: datetime.datetime, source: str
 ) -> datetime.datetime:
     """The moment of the decision: as given, else now; not before any fact of the same day."""
-    place = f"{source}: decision"
-    moment = today if given is None else _given_decision(given, place, today)
+    moment = _stated_moment(given, today, source)
     times = [entry.time for entry in entries if entry.time is not None]
     same_day = [time for time in times if time.date() == moment.date()]
     if (moment.hour, moment.minute) == (0, 0):
@@ -193,7 +197,10 @@ def _decision(
     return moment
 
 
-def _given_decision(given: Any, place: str, today: datetime.datetime) -> datetime.datetime:
+def _stated_moment(given: Any, today: datetime.datetime, source: str) -> datetime.datetime:
+    place = f"{source}: decision"
+    if given is None:
+        return today
     if isinstance(given, str):
         return parse_decision(given, place, today)
     raise RecordError(f"{place}: {given!r} is not a day; write one such as 2026-03-01.")
