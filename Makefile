@@ -44,10 +44,11 @@ site: $(STAMP)
 clean:
 	rm -rf $(VENV) out .pytest_cache .ruff_cache .hypothesis .import_linter_cache
 
+# Compiling every module takes a minute; those that are used are compiled when first imported.
 $(STAMP): pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
-	$(BIN)/python -m pip install --quiet -e ".[demo,simulators,serve]" --group dev
+	$(BIN)/python -m pip install --quiet --no-compile -e ".[demo,simulators,serve]" --group dev
 	# icu-sepsis asks for gym, which no longer installs beside current numpy; its data need no gym.
-	$(BIN)/python -m pip install --quiet --no-deps "icu-sepsis==2.0.1"
+	$(BIN)/python -m pip install --quiet --no-compile --no-deps "icu-sepsis==2.0.1"
 	touch $@

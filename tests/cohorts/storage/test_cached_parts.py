@@ -73,7 +73,7 @@ CHANGES = st.lists(
 )
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=5, deadline=None)
 @given(steps=st.lists(CHANGES, min_size=1, max_size=3), rows=st.sampled_from([40, 100, 10_000]))
 def test_a_cached_build_equals_a_fresh_build_after_any_change_of_files(
     steps: list[list[Change]], rows: int

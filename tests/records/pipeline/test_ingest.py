@@ -28,7 +28,7 @@ from tests.builders.raw_events import YEAR0, as_set, events_of, raw_source, raw_
 
 QUICK = IngestSettings(report=False)
 FEW = settings(
-    max_examples=12,
+    max_examples=8,
     deadline=None,
     phases=(Phase.explicit, Phase.generate),  # to make an example small takes minutes here
     suppress_health_check=[HealthCheck.function_scoped_fixture],
