@@ -4,7 +4,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-# pip, because other installers fetch the CUDA build of torch (3 GB) where the CPU build is enough.
+# On Linux, PyPI's torch is for CUDA (3 GB). The CPU build is enough:
+# export PIP_EXTRA_INDEX_URL=https://download.pytorch.org/whl/cpu
 
 # Coverage triples the processor time of the tests on Python 3.11; from 3.12 on it costs little.
 COVERAGE = $(shell $(BIN)/python -c 'import sys; print("--cov" * (sys.version_info >= (3, 12)))')
@@ -46,6 +47,7 @@ clean:
 
 # Compiling every module takes a minute; those that are used are compiled when first imported.
 $(STAMP): pyproject.toml
+	@echo "Installing into $(VENV), 2 GB: minutes without a word."
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
 	$(BIN)/python -m pip install --quiet --no-compile -e ".[demo,simulators,serve]" --group dev
