@@ -13,8 +13,10 @@ from posology.evaluation.effects.effect_study import (
 from posology.evaluation.effects.held_out_rule import HeldOutRule
 from posology.evaluation.effects.policy_values import AS_RANDOMISED
 from posology.evaluation.effects.reference import Reference
+from posology.evaluation.effects.rule_values import RuleChoices
 from posology.evaluation.effects.verdict import CANNOT_JUDGE, GAIN, NO_GAIN
 from posology.evaluation.effects.verdict_sentence import Unit
+from posology.evaluation.intervals import Difference
 from posology.evaluation.table1.subgroups import Subgroup
 from tests.builders.known_effects import draw_nuisance
 
@@ -236,3 +238,41 @@ def test_every_figure_of_a_rule_learned_twice_is_the_mean_of_its_runs() -> None:
     assert study.rule_confounder_strength is not None
     assert study.rule_confounder_strength.gamma > 1
     assert 1 < study.verdict.gain_error_factor < 2**0.5
+
+
+def stated_gains(study: EffectStudy) -> list[Difference]:
+    """Every gain over the best single option or the reference that a page prints."""
+    verdict, against, abstention = study.verdict, study.verdict.against_reference, study.abstention
+    assert against is not None
+    assert abstention is not None
+    ends = [abstention.curve[0], abstention.curve[-1]]
+    return [
+        against.rule,
+        *([] if verdict.gain is None else [verdict.gain]),
+        *(c.effect for c in against.contrasts),
+        *(o.effect.effect for o in study.option_effects),
+        *(gain for row in study.rule_values[:-1] for gain in (row.gain, row.reference_gain)),
+        *(point.gain_over_usual_care for point in ends),
+        ends[0].gain_over_best_single,
+    ]
+
+
+@pytest.mark.parametrize("is_personal", [True, False])
+@pytest.mark.parametrize("control", [None, 0])
+def test_one_gain_has_one_interval(is_personal: bool, control: int | None) -> None:
+    """A rule that gives everyone one option has the interval of that option."""
+    nuisance, truth = draw_nuisance("rct", 500, 1)
+    chosen = truth.expected.argmax(axis=1) if is_personal else np.ones(500, np.int64)
+    rule = rule_of(truth.expected, chosen)
+    rules = {"guideline": RuleChoices(np.eye(2)[[1] * 500])}
+    plan = replace(plan_of(500, reference=Reference(control)), rules=rules, refitted_rules=[rule])
+    study = analyse_effects(nuisance, rule, plan, np.random.default_rng(0))
+    intervals: dict[float, set[tuple[float, float]]] = {}
+    for gain in stated_gains(study):
+        limits = (round(gain.low, 9), round(gain.high, 9))
+        intervals.setdefault(round(gain.value, 9), set()).add(limits)
+    assert len(intervals) >= 3
+    assert [several for several in intervals.values() if len(several) > 1] == []
+    assert study.abstention is not None
+    assert study.abstention.curve[0].value == study.rule_values[0].value
+    assert study.abstention.curve[-1].value == study.rule_values[-1].value

@@ -5,7 +5,7 @@ covariates (causal/conditional_effects.py). The curve shows the value of the rul
 patients, the least certain first, is treated as in usual care.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Float64
@@ -14,7 +14,7 @@ from posology.causal.conditional_effects import conditional_effect_errors
 from posology.causal.doubly_robust_scores import Nuisance
 from posology.causal.trial import Column, Mask, Matrix, option_name
 from posology.evaluation.effects.held_out_rule import EvaluatedRule
-from posology.evaluation.effects.policy_values import option_scores
+from posology.evaluation.effects.policy_values import RuleValue, option_scores
 from posology.evaluation.intervals import (
     Z_95,
     Difference,
@@ -95,6 +95,34 @@ def assess_abstention(
         for column, mask in enumerate(abstained)
     ]
     return Abstention(tuple(options), tuple(points[:-1]), points[-1])
+
+
+def with_stated_ends(
+    abstention: Abstention, rule: RuleValue, observed: RuleValue, is_usual_care: bool
+) -> Abstention:
+    """Its ends, the rule and usual care, with the intervals that the table of rules states.
+
+    Args:
+        abstention: whose points are resampled.
+        rule: the row of the rule.
+        observed: the row of treatment as observed.
+        is_usual_care: whether the table's reference is usual care.
+    """
+
+    def stated(point: AbstentionPoint) -> AbstentionPoint:
+        if point.abstained_share not in (0, 1):
+            return point
+        row = observed if point.abstained_share else rule
+        over_usual = row.reference_gain if is_usual_care else point.gain_over_usual_care
+        return AbstentionPoint(
+            point.abstained_share,
+            row.value if row.value.value == row.value.value else point.value,
+            over_usual if over_usual.value == over_usual.value else point.gain_over_usual_care,
+            row.gain if row.gain.value == row.gain.value else point.gain_over_best_single,
+        )
+
+    curve = tuple(stated(point) for point in abstention.curve)
+    return replace(abstention, curve=curve, when_uncertain=stated(abstention.when_uncertain))
 
 
 def choice_z_scores(effect: Matrix, error: Matrix, rule: EvaluatedRule) -> Column:

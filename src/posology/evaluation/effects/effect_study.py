@@ -13,7 +13,7 @@ import numpy as np
 from posology.causal.doubly_robust_scores import Nuisance
 from posology.causal.heterogeneity import SHARED_NOISE_FACTOR, Heterogeneity, heterogeneity_test
 from posology.causal.trial import Mask, option_name, select_rows
-from posology.evaluation.effects.abstention import Abstention, assess_abstention
+from posology.evaluation.effects.abstention import Abstention, assess_abstention, with_stated_ends
 from posology.evaluation.effects.benefit import (
     BenefitCalibration,
     NetBenefit,
@@ -222,7 +222,12 @@ def _analyse_further(
     on_step("other outcomes")
     harms = _harms(plan, verdict, rng)
     on_step("uncertain choices")
-    abstention = assess_abstention(nuisance, analysis.evaluated, population, rng)
+    abstention = with_stated_ends(
+        assess_abstention(nuisance, analysis.evaluated, population, rng),
+        study.rule_values[0],
+        study.rule_values[-1],
+        is_usual_care=verdict.reference.option is None,
+    )
     on_step("subgroups and refits")
     return replace(
         study,

@@ -67,15 +67,15 @@ def estimate_option_effects(
     if comparator not in overlap.judged:
         return ()
     baseline = float(nuisance.scores[population, comparator].mean())
-    is_selected, against = verdict.reference.option is None, verdict.against_reference
+    is_selected = verdict.reference.option is None
     effects = estimate_average_effects(
         nuisance, comparator, rng, population, is_selected, overlap.judged
     )
-    stated = {c.index: c.effect for c in against.contrasts} if against and not is_selected else {}
     rows = []
     others = [k for k in overlap.judged if k != comparator]
     for k, estimated in zip(others, effects, strict=True):
-        effect = replace(estimated, effect=stated.get(k, estimated.effect))
+        stated = _stated(verdict, k)
+        effect = estimated if stated is None else replace(estimated, effect=stated)
         strength = None
         if not kind.is_randomised:
             better, worse = (k, comparator) if effect.effect.value > 0 else (comparator, k)
@@ -84,6 +84,16 @@ def estimate_option_effects(
             strength = _confounder_strength(effect.effect, baseline, kind, trial.outcome, gamma)
         rows.append(OptionEffect(effect, strength))
     return tuple(rows)
+
+
+def _stated(verdict: Verdict, option: int) -> Difference | None:
+    """The verdict's difference of an option from the comparator."""
+    against = verdict.against_reference
+    if against is None:
+        return None
+    if verdict.reference.option is None:
+        return against.between(option, verdict.comparator)
+    return against.over_reference(option)
 
 
 def assess_rule_confounding(

@@ -1,7 +1,7 @@
 """What options and rules are compared with: the study's control, or treatment as observed."""
 
 import itertools
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Bool
@@ -62,12 +62,26 @@ class ReferenceComparison:
     pairs: tuple[PairContrast, ...]
     """Any two judged options; intervals are simultaneous over all pairs (max-t)."""
     rule: Difference
-    """Gain of the rule."""
+    """Gain of the rule; of a rule that gives everyone one option, the effect of that option."""
 
     @property
     def options_differ(self) -> bool:
         """Whether any two judged options are shown to differ."""
         return any(pair.effect.low > 0 or pair.effect.high < 0 for pair in self.pairs)
+
+    def over_reference(self, option: int) -> Difference | None:
+        """The effect of an option against the reference; None of the reference itself."""
+        return next((c.effect for c in self.contrasts if c.index == option), None)
+
+    def between(self, first: int, second: int) -> Difference | None:
+        """First minus second option; None of an option with itself."""
+        for pair in self.pairs:
+            if (pair.first, pair.second) == (first, second):
+                return pair.effect
+            if (pair.first, pair.second) == (second, first):
+                found = pair.effect
+                return Difference(-found.value, -found.high, -found.low, found.p)
+        return None
 
 
 def judged_reference(reference: Reference, is_judged: Bool[np.ndarray, " treatment"]) -> Reference:
@@ -125,7 +139,7 @@ def compare_with_reference(
     between = simultaneous_differences(
         means[first] - means[second], draws[:, first] - draws[:, second]
     )
-    return ReferenceComparison(
+    compared = ReferenceComparison(
         contrasts=tuple(
             ReferenceContrast(option_name(nuisance.trial, judged[at]), judged[at], effect)
             for at, effect in zip(others, effects, strict=True)
@@ -136,3 +150,6 @@ def compare_with_reference(
         ),
         rule=widened_difference(float(means[-1]), draws[:, -1], factor),
     )
+    given = np.unique(np.atleast_2d(chosen)[:, population])
+    of_option = compared.over_reference(int(given[0])) if len(given) == 1 else None
+    return compared if of_option is None else replace(compared, rule=of_option)

@@ -1,4 +1,7 @@
-"""The value table: the evaluated rule first, always, with its value or the reason for none."""
+"""The value table: the evaluated rule first, always, with its value or the reason for none.
+
+Gains that the verdict states have the verdict's intervals here too: one number has one interval.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -96,9 +99,25 @@ def judge_rules(
         _state(nuisance, replace(row, restricted_share=restricted[row.rule]), runs, verdict)
         if row.rule in runs
         else _without_value(row)
-        for row in rows[:-1]
+        for row in (_with_gains_of(verdict, row, row.rule == name) for row in rows[:-1])
     ]
     return (*stated, rows[-1])
+
+
+def _with_gains_of(verdict: Verdict, row: RuleValue, is_evaluated: bool) -> RuleValue:
+    """The row with the gains that the verdict states, of the rule or of the one option it gives."""
+    compared, best = verdict.against_reference, verdict.best_single_index
+    if compared is None:
+        return row
+    if is_evaluated:
+        return replace(row, gain=verdict.gain or row.gain, reference_gain=compared.rule)
+    option = int(np.argmax(row.option_shares))
+    if row.option_shares[option] < 1:
+        return row
+    is_same = verdict.best_singles == verdict.best_single
+    gain = compared.between(option, best) if is_same else None
+    over_reference = compared.over_reference(option)
+    return replace(row, gain=gain or row.gain, reference_gain=over_reference or row.reference_gain)
 
 
 _Runs = dict[str, Float64[np.ndarray, "run decision treatment"]]
