@@ -55,6 +55,13 @@ def test_the_package_reads_nothing_outside_itself() -> None:
     assert sorted(outside) == ["cohorts/study/reader.py", "workflows/results.py"]
 
 
+def test_no_text_installs_posology_from_pypi_where_it_is_not() -> None:
+    texts = [*PACKAGE.rglob("*.py"), *(ROOT / "docs").rglob("*.md"), ROOT / "README.md"]
+    from_pypi = re.compile(r"""pip\s+install\s+['"]?posology\b""")
+    found = [path.name for path in texts if from_pypi.search(path.read_text(encoding="utf-8"))]
+    assert found == []
+
+
 def test_a_wheel_has_every_file(tmp_path: Path) -> None:
     builder = pytest.importorskip("hatchling.builders.wheel", reason="pip install hatchling")
     (wheel,) = builder.WheelBuilder(str(ROOT)).build(directory=str(tmp_path))

@@ -27,3 +27,8 @@ class RecordError(UserError):
 
 class ArtifactError(UserError):
     """A saved policy is damaged, foreign or of another format."""
+
+
+def describe_install(extra: str) -> str:
+    """How an extra is installed; no release is on PyPI (docs/install.md)."""
+    return f'pip install ".[{extra}]" in a clone, "FILE.whl[{extra}]" with a wheel'

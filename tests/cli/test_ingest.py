@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 from posology.cli import main
 from posology.cli.ingest import IngestCommand, ingest
-from posology.errors import RecordError
+from posology.errors import RecordError, describe_install
 from posology.records.sources.registry import SOURCE_KINDS, SourceKind
 from tests.builders.raw_events import YEAR0, raw_table
 
@@ -231,12 +231,12 @@ def test_an_error_of_the_caller_is_one_paragraph_and_exit_code_2(
 
 def test_brackets_in_an_error_are_shown(monkeypatch, capsys):
     def fails():
-        raise RecordError("engine spark needs: pip install 'posology[spark]'")
+        raise RecordError(f"engine spark needs: {describe_install('spark')}")
 
     monkeypatch.setattr("posology.cli.app", fails)
     with pytest.raises(SystemExit):
         main()
-    assert "posology[spark]" in capsys.readouterr().err
+    assert ".[spark]" in capsys.readouterr().err
 
 
 def test_vcf_takes_its_settings_and_tables_of_diplotypes(tmp_path):

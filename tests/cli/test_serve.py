@@ -61,7 +61,8 @@ def test_what_is_missing_is_named(
     )
     error = run(tmp_path)
     assert str(error) == (
-        'posology serve: needs uvicorn; install them with `pip install "posology[serve]"`.'
+        'posology serve: needs uvicorn; install them with: pip install ".[serve]" in a clone, '
+        '"FILE.whl[serve]" with a wheel.'
     )
     assert served == []
 

@@ -209,7 +209,7 @@ def test_a_damaged_cache_says_what_to_delete(tmp_path):
 @pytest.mark.parametrize("spec", [None, SimpleNamespace(submodule_search_locations=["/nowhere"])])
 def test_a_missing_package_names_the_extra(tmp_path, monkeypatch, spec):
     monkeypatch.setattr(importlib.util, "find_spec", lambda _: spec)
-    with pytest.raises(UserError, match=r'pip install "posology\[demo\]"'):
+    with pytest.raises(UserError, match=r'pip install "\.\[demo\]"'):
         iwpc.load(tmp_path)
 
 

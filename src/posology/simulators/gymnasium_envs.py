@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from posology.errors import UserError
+from posology.errors import UserError, describe_install
 from posology.simulators.mdp import Mdp
 from posology.simulators.tumour import (
     CELLS,
@@ -163,6 +163,6 @@ def _gymnasium() -> Any:
     except ImportError as error:
         raise UserError(
             "the simulators' environments need gymnasium, which is not installed; "
-            "install it with: pip install 'posology[simulators]'"
+            f"install it with: {describe_install('simulators')}"
         ) from error
     return gymnasium

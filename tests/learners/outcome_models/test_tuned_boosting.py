@@ -98,7 +98,7 @@ def test_without_lightgbm_an_error_says_how_to_install_it(monkeypatch: pytest.Mo
         return whole(name, *rest, **more)
 
     monkeypatch.setattr(builtins, "__import__", refuse)
-    with pytest.raises(UserError, match=r'pip install "posology\[boosting\]"'):
+    with pytest.raises(UserError, match=r'pip install "\.\[boosting\]"'):
         lightgbm_trees.grow(task("squared_error"), 1, 0)
 
 

@@ -42,7 +42,9 @@ def declared(monkeypatch):
 def test_a_required_package_that_is_absent_is_a_problem(declared) -> None:
     problem = next(check for check in check_packages() if check.status == PROBLEM)
     assert problem.finding == "Required: absent-package>=2."
-    assert problem.mend == "Run pip install posology again."
+    assert (
+        problem.mend == "Run pip install . in a clone again, or pip install FILE.whl with a wheel."
+    )
 
 
 def test_a_required_package_that_is_too_new_is_a_problem(declared) -> None:
@@ -55,7 +57,9 @@ def test_an_extra_is_a_note_that_says_how_to_install_it(declared) -> None:
     serve, boosting = [check for check in check_packages() if check.part == "extras"]
     assert serve.status == boosting.status == NOTE
     assert "Missing: absent-service>=1." in serve.finding
-    assert serve.mend == 'For that: pip install "posology[serve]".'
+    assert serve.mend == (
+        'For that: pip install ".[serve]" in a clone, "FILE.whl[serve]" with a wheel.'
+    )
     assert "Missing: lightgbm>=4 (installed: 3.9)." in boosting.finding
 
 

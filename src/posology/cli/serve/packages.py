@@ -2,7 +2,7 @@
 
 import importlib.util
 
-from posology.errors import UserError
+from posology.errors import UserError, describe_install
 
 _NEEDED = (
     "fastapi",
@@ -22,6 +22,6 @@ def require_packages() -> None:
     absent = [name for name in _NEEDED + _ALSO if importlib.util.find_spec(name) is None]
     if absent:
         raise UserError(
-            f"posology serve: needs {', '.join(absent)}; install them with "
-            '`pip install "posology[serve]"`.'
+            f"posology serve: needs {', '.join(absent)}; install them with: "
+            f"{describe_install('serve')}."
         )

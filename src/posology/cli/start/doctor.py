@@ -44,7 +44,7 @@ def doctor(
 
 
 def _service(path: Path | None) -> "Iterator[Check]":
-    from posology.errors import PosologyError
+    from posology.errors import PosologyError, describe_install
     from posology.workflows.doctor.check import GOOD, PROBLEM, Check
 
     if path is None:
@@ -53,7 +53,7 @@ def _service(path: Path | None) -> "Iterator[Check]":
         from posology.service.ranges import check_ranges
         from posology.service.settings import read_settings
     except ImportError as error:
-        yield Check("service", PROBLEM, f"{error}.", 'Run pip install "posology[serve]".')
+        yield Check("service", PROBLEM, f"{error}.", f"Run {describe_install('serve')}.")
         return
     try:
         settings = read_settings(path)

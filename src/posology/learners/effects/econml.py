@@ -1,4 +1,4 @@
-"""EconML's learners as policies, to compare with (optional: pip install "posology[econml]").
+"""EconML's learners as policies, to compare with (optional: the extra `econml`).
 
 They cannot be saved: EconML models need pickle. They have no heterogeneity test: the rule is always
 personal.

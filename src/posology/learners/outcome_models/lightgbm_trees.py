@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from posology.errors import UserError
+from posology.errors import UserError, describe_install
 from posology.learners.outcome_models.boosting_task import BoostingTask
 from posology.learners.outcome_models.tree_policy import Trees, concatenate_trees
 
@@ -26,8 +26,8 @@ def grow(task: BoostingTask, rounds: int, seed: int) -> Trees:
     """Trees of `rounds` rounds; UserError if LightGBM is not installed."""
     if not is_installed():
         raise UserError(
-            'LightGBM is not installed: run pip install "posology[boosting]" (on Debian it also '
-            "needs the package libgomp1), or use the engine sklearn."
+            f"LightGBM is not installed: {describe_install('boosting')} (on Debian it also needs "
+            "the package libgomp1), or use the engine sklearn."
         )
     import lightgbm
 

@@ -21,7 +21,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from pyarrow import csv
 
-from posology.errors import RecordError
+from posology.errors import RecordError, describe_install
 
 ROW_GROUP = 1_000_000
 """Rows in a Parquet row group: large enough to compress, small enough to stream (own choice)."""
@@ -98,7 +98,7 @@ def spark_session(memory: str = "2GB", threads: int = 2) -> Any:
     try:
         from pyspark.sql import SparkSession
     except ImportError as error:
-        raise RecordError("engine spark needs: pip install 'posology[spark]'") from error
+        raise RecordError(f"engine spark needs: {describe_install('spark')}") from error
     session = (
         SparkSession.builder.appName("posology")
         .config("spark.sql.session.timeZone", "UTC")
@@ -132,9 +132,7 @@ def _postgresql(url: str) -> Any:
     try:
         import psycopg
     except ImportError as error:
-        raise RecordError(
-            "a PostgreSQL database needs: pip install 'posology[postgres]'"
-        ) from error
+        raise RecordError(f"a PostgreSQL database needs: {describe_install('postgres')}") from error
     try:
         con = ibis.connect(url.replace("postgresql://", "postgres://", 1))
     except psycopg.OperationalError as error:

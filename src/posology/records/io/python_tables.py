@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
-from posology.errors import RecordError
+from posology.errors import RecordError, describe_install
 from posology.records.io.header import describe_columns
 from posology.records.io.subject_ids import to_subject_id
 from posology.records.io.text_lines import LINE_LIMIT, bounded_texts, decompressed
@@ -118,7 +118,7 @@ def _spreadsheet(path: Path, required: tuple[str, ...]) -> Iterator[tuple[int, R
         from python_calamine import CalamineError, CalamineWorkbook, SheetTypeEnum
     except ImportError as error:
         raise RecordError(
-            f"{path}: spreadsheets need one more package: pip install 'posology[excel]'"
+            f"{path}: spreadsheets need one more package: {describe_install('excel')}"
         ) from error
     try:
         book = CalamineWorkbook.from_path(path)

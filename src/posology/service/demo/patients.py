@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 from posology.advice.form.field import Form
 from posology.artifact import Artifact
 from posology.domain.codes import has_prefix
-from posology.errors import UserError
+from posology.errors import UserError, describe_install
 from posology.workflows.patient import form_of
 
 _COUNT = 24
@@ -67,7 +67,7 @@ def _of_iwpc() -> pa.Table:
         return iwpc.load(subjects=np.arange(40, 40 + 200 * _COUNT, 200, dtype=np.int64)).events
     except UserError as error:
         raise UserError(
-            'posology serve --demo: the patients of IWPC need `pip install "posology[demo]"`.'
+            f"posology serve --demo: the patients of IWPC need: {describe_install('demo')}."
         ) from error
 
 

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 from packaging.requirements import Requirement
 
+from posology.errors import describe_install
 from posology.workflows.doctor.check import GOOD, NOTE, PROBLEM, Check
 from posology.workflows.doctor.sizes import check_sizes
 
@@ -39,7 +40,10 @@ def check_packages() -> Iterator[Check]:
     yield Check("packages", GOOD, f"posology {metadata.version('posology')}.")
     if wrong:
         yield Check(
-            "packages", PROBLEM, f"Required: {', '.join(wrong)}.", "Run pip install posology again."
+            "packages",
+            PROBLEM,
+            f"Required: {', '.join(wrong)}.",
+            "Run pip install . in a clone again, or pip install FILE.whl with a wheel.",
         )
     else:
         yield Check("packages", GOOD, f"All {len(required)} required packages are installed.")
@@ -60,7 +64,7 @@ def _belongs_to(requirement: Requirement, extra: str) -> bool:
 
 def _check_extra(extra: str, requirements: list[Requirement]) -> Check:
     use = USES.get(extra, "")
-    install = _INSTALL.get(extra, f'pip install "posology[{extra}]"')
+    install = _INSTALL.get(extra, describe_install(extra))
     wrong = [problem for one in requirements if (problem := _missing(one))]
     if not wrong:
         return Check("extras", GOOD, f"{extra}: installed ({use}).")

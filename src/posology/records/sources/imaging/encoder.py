@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from posology.errors import RecordError
+from posology.errors import RecordError, describe_install
 from posology.records.batching import code_part
 from posology.records.schema import Event
 from posology.records.sources.imaging.pixels import PixelError
@@ -110,7 +110,7 @@ def _session(path: Path, content: bytes) -> Any:
         import onnxruntime
     except ImportError as error:
         raise RecordError(
-            f"{path}: an encoder needs one more package: pip install 'posology[onnx]'"
+            f"{path}: an encoder needs one more package: {describe_install('onnx')}"
         ) from error
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1

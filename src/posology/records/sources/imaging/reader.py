@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from posology.errors import RecordError
+from posology.errors import RecordError, describe_install
 from posology.records.batching import BatchBuilder, code_part
 from posology.records.io.image_store import Store, image_writer
 from posology.records.io.python_tables import parse_cell_time, parse_subject, read_rows
@@ -163,7 +163,7 @@ def read_dicom(
         from pydicom.errors import BytesLengthException, InvalidDicomError
     except ImportError as error:
         raise RecordError(
-            "DICOM files need one more package: pip install 'posology[imaging]'"
+            f"DICOM files need one more package: {describe_install('imaging')}"
         ) from error
     zone = parse_time_zone(settings.time_zone)
     builder = BatchBuilder(settings.batch_rows)
