@@ -74,7 +74,8 @@ def test_patients_alike_are_counted_and_described(evidence: UncertaintyEvidence)
     count = found.certainty.similar_patients
     assert count is not None
     assert count >= 10
-    assert len(found.similar) == len(found.given) == 3
+    assert [row.unit for row in found.similar] == ["mg/week"] * 3
+    assert len(found.given) == 3
     known = [n or 0 for n in found.given]
     assert count - 10 < sum(known) <= count
     assert found.certainty.remarks[0].startswith("Patients like this one: ")

@@ -277,12 +277,12 @@ def test_small_cells_read_under_5() -> None:
 def test_counts_and_means_of_similar_patients_have_their_own_columns() -> None:
     advice = ADVICE_BY_STATE[BETTER_FOR_PATIENT]
     both = (
-        SimilarPatients("low start", 96, 57, 2.5),
-        SimilarPatients("medium start", 8, None, 3.1),
+        SimilarPatients("low start", 96, 57, 2.5, "mmol/mol"),
+        SimilarPatients("medium start", 8, None, 3.1, "mmol/mol"),
     )
     html = render_patient_page(replace(advice, why=Why(similar=both), unit="INR"))
     shown = " ".join(" ".join(read_html(html).text).split())
-    assert "Reached the goal Mean measured" in shown
+    assert "Reached the goal Mean measured in mmol/mol" in shown
     assert "Low start 96 57 (59 of 100) 2.5 Medium start 8 not shown 3.1" in shown
 
 

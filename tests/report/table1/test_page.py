@@ -72,7 +72,8 @@ def test_table_1_contains_the_measured_values(content, html):
     assert f"{row.value:.2f}" in text
     assert f"{row.low:.2f} to {row.high:.2f}" in text
     assert "Posology by the paper's recipe" in text
-    assert "hospitals held out in turn" in text
+    assert "patients at hospitals held out in turn. Under each value" in text
+    assert "patients: patients" not in text
     assert "1,337 rows of the source were rejected" in text
     assert content.study.purpose in text
     assert content.study.limits == "Not for patients: nobody here exists."

@@ -5,6 +5,7 @@ import numpy as np
 from rich.console import Console
 
 from posology.evaluation.table1.comparison import compare_models
+from posology.evaluation.table1.headline import MODEL_TITLES
 from posology.report.table1.terminal import render_table1
 from tests.builders import scored_cohorts
 
@@ -30,6 +31,18 @@ def test_table_1_fits_80_columns_with_every_value(rng):
     assert f"{table.row('fixed', 'mae').value:.2f} ▲" in text
     assert "Dose error (mg/week)" in text
     assert "100 patients, split test" in text
+
+
+def test_every_model_of_ours_has_its_name_on_one_line(rng):
+    cohort = scored_cohorts.make_cohort(rng, 30)
+    ours = scored_cohorts.make_predictions(rng, cohort, 0.5)
+    longest = "another_program_of_the_hospital"
+    text = printed(compare_models(dict.fromkeys((*MODEL_TITLES, longest), ours), cohort, rng))
+    first_words = [line.split()[0] for line in text.splitlines() if line.strip()]
+    for model in MODEL_TITLES:
+        assert first_words.count(model) == 2, "one table of options, one of doses"
+    assert "…" not in text, "a longer name goes on in the next line"
+    assert "".join(first_words).count(longest) >= 1
 
 
 def test_markup_in_a_model_name_is_text_and_missing_doses_are_marked(rng):

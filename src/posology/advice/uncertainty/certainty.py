@@ -7,6 +7,7 @@ import numpy as np
 from jaxtyping import Float64
 
 from posology.advice.form.training_facts import TrainingFacts
+from posology.advice.form.unit_names import plain_unit
 from posology.advice.uncertainty.alike import Cell, PatientsAlike, answer, answers_as_text
 from posology.advice.uncertainty.distance import (
     Distance,
@@ -153,8 +154,10 @@ def _alike(
 
 
 def _similar(cell: Cell, study: Study) -> tuple[SimilarPatients, ...]:
+    is_dose = study.outcome.kind == "dose_class" and study.dose is not None
+    unit = study.dose.unit if is_dose else plain_unit(study.outcome.unit)
     return tuple(
-        SimilarPatients(treatment.title, count.known, count.reached_goal, count.mean)
+        SimilarPatients(treatment.title, count.known, count.reached_goal, count.mean, unit)
         for treatment, count in zip(study.formulary.treatments, cell.options, strict=True)
     )
 

@@ -65,6 +65,8 @@ class SimilarPatients:
     """None where fewer than 5 patients, or where the outcome is not yes or no."""
     mean: float | None
     """Mean outcome where it is a number."""
+    unit: str = ""
+    """Of the mean."""
 
 
 @dataclass(frozen=True, slots=True)

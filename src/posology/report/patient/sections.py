@@ -187,9 +187,10 @@ def similar_heads(advice: Recommendation) -> tuple[str, ...]:
     has_mean = any(row.mean is not None for row in similar)
     if not has_mean:
         return goal, ""
+    unit = next((row.unit for row in similar if row.unit), advice.unit)
     if any(row.reached_goal is not None for row in similar):
-        return tr("Reached the goal"), tr("Mean measured")
-    unit = advice.unit or (advice.dose.unit if advice.dose is not None else "")
+        mean = tr("Mean measured in {unit}") if unit else tr("Mean measured")
+        return tr("Reached the goal"), mean.format(unit=unit)
     text = tr("{goal}, mean in {unit}") if unit else tr("{goal}, mean")
     return "", text.format(goal=goal, unit=unit)
 

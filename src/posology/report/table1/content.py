@@ -141,9 +141,8 @@ class ComparisonRow:
 class Table1Block:
     """Table 1 of one split."""
 
-    split: str
-    counts: str
-    """Such as `300 patients`, or `1,392 decisions of 324 patients`."""
+    whom: str
+    """Such as `300 patients, each held out once`."""
     reference: str
     heads: tuple[MetricHead, ...]
     blocks: tuple[tuple[ModelRow, ...], ...]

@@ -50,10 +50,10 @@ _REFERENCES = (
     "Van Calster B, and others. Calibration: the Achilles heel of predictive analytics. "
     "BMC Medicine 2019;17:230.",
 )
-_SPLITS = {
-    "test": "patients held out for the test",
-    "kfold": "every patient held out once",
-    "site": "hospitals held out in turn",
+_HELD_OUT = {
+    "test": " held out for the test",
+    "kfold": ", each held out once",
+    "site": " at hospitals held out in turn",
 }
 
 
@@ -106,8 +106,8 @@ def _table(table: Table1) -> parts.Table1Block:
         return parts.ModelRow(text.model_name(model), model, model == table.reference, cells)
 
     return parts.Table1Block(
-        split=_SPLITS.get(table.split, table.split),
-        counts=text.format_counts(table.decisions, table.subjects),
+        whom=text.format_counts(table.decisions, table.subjects)
+        + _HELD_OUT.get(table.split, f", {table.split}"),
         reference=table.reference,
         heads=tuple(_head(metric, table.dose_unit) for metric in metrics),
         blocks=tuple(tuple(row(m) for m in models) for models in (own, others) if models),

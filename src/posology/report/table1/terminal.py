@@ -43,15 +43,21 @@ def render_table1(table: Table1) -> Group:
 
 def _part(table: Table1, title: str, metrics: tuple[str, ...]) -> Table:
     best = best_models(table)
-    shown = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
-    shown.add_column("")
+    shown = Table(
+        title=title,
+        title_justify="left",
+        box=box.SIMPLE_HEAD,
+        pad_edge=False,
+        padding=(0, 1, 0, 0),
+    )
+    shown.add_column("", overflow="fold")
     for metric in metrics:
         unit = f" ({table.dose_unit})" if metric == "mae" else ""
         shown.add_column(METRIC_TITLES[metric] + unit, justify="right", no_wrap=True)
     for model in table.models:
         cells = [_cell(table, model, metric, model in best[metric]) for metric in metrics]
         shown.add_row(
-            Text(model.replace("_", "_\n", 1), style="bold" if model == table.reference else ""),
+            Text(model, style="bold" if model == table.reference else ""),
             *cells,
         )
     return shown
