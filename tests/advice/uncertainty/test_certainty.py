@@ -74,7 +74,7 @@ def test_patients_alike_are_counted_and_described(evidence: UncertaintyEvidence)
     count = found.certainty.similar_patients
     assert count is not None
     assert count >= 10
-    assert [row.unit for row in found.similar] == ["mg/week"] * 3
+    assert [row.unit for row in found.similar] == ["mg/wk"] * 3
     assert len(found.given) == 3
     known = [n or 0 for n in found.given]
     assert count - 10 < sum(known) <= count
