@@ -115,6 +115,43 @@ def test_what_cannot_be_judged_is_an_error_with_its_mend() -> None:
         monitor(model, diagnoses)
 
 
+def dated_later(table: pa.Table, subjects: list[int], days: int) -> pa.Table:
+    """The same events, those of some patients so many days later."""
+    shift = pa.scalar(datetime.timedelta(days=days), pa.duration("us"))
+    is_late = pc.is_in(table["subject_id"], pa.array(subjects, table["subject_id"].type))
+    time = pc.if_else(is_late, pc.add(table["time"], shift), table["time"])
+    at = table.schema.get_field_index("time")
+    return table.set_column(at, table.schema.field("time"), time)
+
+
+@pytest.mark.parametrize(("subject", "years", "month"), [(1, 60, "2059-12"), (2, 3, "2002-12")])
+def test_a_decision_dated_far_ahead_does_not_move_the_last_month(
+    subject: int, years: int, month: str
+) -> None:
+    late = dated_later(later(25.0), [subject], 365 * years)
+    match = (
+        rf"1 decision is dated after today or over a year after all others \(patient {subject} in "
+        rf"{month}\), and would be the last month\. Mend the dates, or name the last month with "
+        r"--until 2000-03\."
+    )
+    with pytest.raises(UserError, match=match):
+        monitor(saved(), late)
+    until = MonitorSettings(until=datetime.date(2000, 3, 1))
+    assert monitor(saved(), late, until).is_alarm
+
+
+def test_several_stray_decisions_are_counted_and_a_pause_of_years_is_not_stray() -> None:
+    few, many = list(range(1, 5)), list(range(1, 200))
+    with pytest.raises(UserError, match=r"4 decisions are .* \(patient 1 in .* and 1 more\)"):
+        monitor(saved(), dated_later(later(), few, 2000))
+    assert len(monitor(saved(), dated_later(later(), many, 2000)).verdict.months) > 60
+
+
+def test_shifted_dates_say_nothing_of_today() -> None:
+    everyone = pc.unique(later()["subject_id"]).to_pylist()
+    assert len(monitor(saved(), dated_later(later(), everyone, 60_000)).verdict.months) <= 4
+
+
 def test_swapped_months_are_said_to_be_swapped() -> None:
     since, until = datetime.date(2018, 6, 1), datetime.date(2018, 1, 31)
     with pytest.raises(UserError, match="--since 2018-06 is after --until 2018-01; the two are sw"):

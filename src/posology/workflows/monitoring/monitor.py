@@ -33,6 +33,7 @@ from posology.lifecycle.monitoring.words import (
     shown_range,
 )
 from posology.workflows.monitoring.observe import observe_decisions
+from posology.workflows.monitoring.stray_dates import refuse_stray_dates
 from posology.workflows.policies.encode_records import encode_records
 from posology.workflows.progress import Progress, no_progress
 from posology.workflows.results import Row, render_text, rows_to_table
@@ -185,6 +186,8 @@ def monitor(
         )
     progress(f"{len(cohort):,} decisions")
     observed = observe_decisions(model.policy, cohort)
+    if settings.until is None:
+        refuse_stray_dates(model.study.name, observed, datetime.date.today())
     return judge(model, reference, observed, settings)
 
 
