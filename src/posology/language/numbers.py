@@ -54,6 +54,12 @@ def is_ambiguous(text: str) -> bool:
     return _THOUSANDS[current_language()].fullmatch(text.strip()) is not None
 
 
+def year_month(months: int) -> str:
+    """A month, counted from January 1970: `2026-11`, or `11/2026`."""
+    year, place = 1970 + months // 12, months % 12 + 1
+    return f"{place:02d}/{year}" if current_language() == GERMAN else f"{year}-{place:02d}"
+
+
 def day(date: datetime.date) -> str:
     """`28-Nov-2026`, or `28.11.2026`."""
     if current_language() == GERMAN:

@@ -3,11 +3,19 @@
 from posology.language.catalogue import ENGLISH, current_language, deferred, tr
 
 _OWN = frozenset(
-    {deferred("age"), deferred("sex"), deferred("weight"), deferred("height"), deferred("birth")}
+    {
+        deferred("age"),
+        deferred("sex"),
+        deferred("weight"),
+        deferred("height"),
+        deferred("birth"),
+        deferred("not known"),
+    }
 )
-
-_ANSWERS = (deferred("yes"), deferred("no"))
+_ANSWERS = (deferred("yes"), deferred("no"), deferred("male"), deferred("female"))
 """With what the name of a code may end: `drug amiodarone: no`."""
+_UNITS = (deferred("decades"), deferred("years"))
+"""With what the name of a number may end, beside units of measure: `age, decades`."""
 
 
 def beyond_words(is_above: bool) -> str:
@@ -26,4 +34,7 @@ def fact_name(name: str) -> str:
     head, _, answer = name.rpartition(": ")
     if head and answer in _ANSWERS:
         return f"{fact_name(head)}: {tr(answer)}"
+    head, _, unit = name.rpartition(", ")
+    if head in _OWN:
+        return f"{tr(head)}, {tr(unit) if unit in _UNITS else unit}"
     return name

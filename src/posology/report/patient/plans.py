@@ -18,9 +18,9 @@ _MONTH = 365.25 / 12
 _NEAR = 0.12
 """So far from a whole number of months, in months for each month, a time is still called one."""
 _PLANS = {
-    CONTINUE: deferred("Continue"),
-    STOP: deferred("Stop"),
-    SWITCH: deferred("Switch to"),
+    CONTINUE: deferred("Continue {option}"),
+    STOP: deferred("Stop {option}"),
+    SWITCH: deferred("Switch to {option}"),
 }
 NO_BETTER = deferred(
     "Not shown here: the intervals are of the value, not of the difference between two plans. The "
@@ -71,11 +71,11 @@ def _row(course: PlannedCourse, plans: PlannedCourses, scale: ValueScale | None)
     title = _title(course)
     last = course.values[-1]
     plan = tr(_PLANS[course.plan])
-    alt = tr("{plan} {option}: {value} after {time}").format(
-        plan=plan, option=title, value=_span(last), time=after_words(last.days)
+    alt = tr("{plan}: {value} after {time}").format(
+        plan=plan.format(option=title), value=_span(last), time=after_words(last.days)
     )
     return PlanRow(
-        plan=plan,
+        plan=plan.format(option="").strip(),
         title=title,
         cells=tuple((_number(v.expected), _interval(v)) for v in course.values),
         course=course_svg(scale, plans.last_value, course.values, alt),

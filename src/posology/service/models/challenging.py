@@ -3,6 +3,7 @@
 import asyncio
 
 from posology.errors import UserError
+from posology.language.catalogue import tr
 from posology.service.deployment import Deployment
 from posology.service.errors import ConflictError, NotFoundError, UnusableError
 from posology.service.models.challengers import different_question, read_challenger
@@ -38,7 +39,7 @@ async def set_challenger(
             found = await asyncio.to_thread(read_served_model, deployment.settings, name, folder)
     except UserError as error:  # its text names folders of this machine
         deployment.log.error(SET, model=name, error=str(error))
-        raise UnusableError("This version cannot be served; the log says why.") from error
+        raise UnusableError(tr("This version cannot be served; the log says why.")) from error
     if found.digest == champion.digest:
         raise ConflictError(f"This version of {name} is the model in use.")
     other = different_question(champion.artifact.study, found.artifact.study)
@@ -58,7 +59,7 @@ async def drop_challenger(deployment: Deployment, name: str, reason: str, caller
     deployment.models.find(name)
     found = deployment.models.challengers.get(name)
     if found is None:
-        raise ConflictError(f"The model {name} has no challenger.")
+        raise ConflictError(tr("The model {model} has no challenger.").format(model=name))
     change = ChallengerChange(name, found.digest, DROP, caller, reason)
     with deployment.models.change():
         deployment.models.challengers.pop(name, None)

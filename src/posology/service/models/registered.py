@@ -3,6 +3,7 @@
 import asyncio
 
 from posology.errors import UserError
+from posology.language.catalogue import tr
 from posology.lifecycle.registry.state import is_registry, read_registry
 from posology.service.deployment import Deployment
 from posology.service.errors import ConflictError, ServiceError
@@ -23,11 +24,12 @@ def follows_registry(deployment: Deployment, name: str) -> bool:
 def check_is_changed_here(deployment: Deployment, name: str) -> None:
     """ConflictError if the model's versions are changed in its registry, not by calls."""
     if follows_registry(deployment, name):
-        raise ConflictError(
-            f"The model {name} follows a registry: use `posology models promote`, `shadow` or "
-            "`rollback` there, and this service does the same in seconds. To stop it use "
-            f"POST /models/{name}/stop."
+        text = tr(
+            "The model {model} follows a registry: use `posology models promote`, `shadow` or "
+            "`rollback` there, and this service does the same in seconds. To stop it use POST "
+            "/models/{model}/stop."
         )
+        raise ConflictError(text.format(model=name))
 
 
 async def follow_registries(deployment: Deployment) -> None:

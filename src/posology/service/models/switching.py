@@ -5,6 +5,7 @@ import asyncio
 from sqlalchemy import Connection
 
 from posology.errors import UserError
+from posology.language.catalogue import tr
 from posology.service.cds_hooks.state import hooks_state
 from posology.service.deployment import Deployment
 from posology.service.errors import ConflictError, NotFoundError, UnusableError
@@ -42,7 +43,7 @@ async def swap(
         served = await _prepare(deployment, name, version)
     except UserError as error:  # its text names folders of this machine
         deployment.log.error(action, model=name, error=str(error))
-        raise UnusableError("This version cannot be served; the log says why.") from error
+        raise UnusableError(tr("This version cannot be served; the log says why.")) from error
     change = Change(name, served.digest, action, caller)
     promoted = promotion_of(deployment.models, served, caller)
     with deployment.models.change():
@@ -70,7 +71,8 @@ async def roll_back(deployment: Deployment, name: str, caller: str) -> ServedMod
     chosen = [change.digest for _, change in changes if change.action in (START, SWAP, ROLLBACK)]
     earlier = next((digest for digest in chosen if digest != now), None)
     if earlier is None:
-        raise ConflictError(f"No other version of {name} was served before.")
+        text = tr("No other version of {model} was served before.")
+        raise ConflictError(text.format(model=name))
     return await swap(deployment, name, earlier, caller, ROLLBACK)
 
 
@@ -89,7 +91,7 @@ async def resume(deployment: Deployment, name: str, reason: str, caller: str) ->
     """Let a stopped model answer again."""
     served = deployment.models.find(name)
     if name not in deployment.models.stopped:
-        raise ConflictError(f"The model {name} is not stopped.")
+        raise ConflictError(tr("The model {model} is not stopped.").format(model=name))
     change = Change(name, served.digest, RESUME, caller, reason)
     with deployment.models.change():
         await _save_stops(deployment)

@@ -1,12 +1,12 @@
 """Pages as responses: their frame, and headers that let a browser load nothing but one style."""
 
 import datetime
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import Mapping
 
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
-from posology.language.catalogue import ENGLISH, current_language, deferred, in_language, tr
+from posology.language.catalogue import current_language, deferred, tr
 from posology.report.patient.words import date_words
 from posology.service.deployment import Deployment
 from posology.service.identity.callers import ADMINISTRATOR, CLINICIAN, DATA_SCIENTIST
@@ -51,12 +51,6 @@ def frame_of(request: Request, title: str, here: str = "", print_file: str = "")
         footer=describe_answering(answering),
         print_file=print_file,
     )
-
-
-async def in_english() -> AsyncGenerator[None]:
-    """A dependency of pages that are in English only, with their frame."""
-    with in_language(ENGLISH):
-        yield
 
 
 def page_response(

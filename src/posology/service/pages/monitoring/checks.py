@@ -5,8 +5,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 
+from posology.advice.amounts import span
+from posology.advice.wording.fact_names import fact_name
+from posology.advice.wording.titles import small_first
+from posology.language.catalogue import deferred, tr
+from posology.language.numbers import number
 from posology.report.patient.sections import MIN_CELL, UNDER_5
-from posology.report.patient.words import capitalise, count_words
+from posology.report.patient.words import MINUS, capitalise, count_words
 from posology.service.pages.monitoring.weeks import Use, Week
 
 OK, OUT, UNKNOWN = "ok", "out", "unknown"
@@ -60,15 +65,19 @@ def check_groups(
     outside = [(week.outside, week.read) for week in weeks]
     inputs = [
         *_missing(weeks),
-        _share("Unlike training", outside, "Patients beyond those it learned from"),
+        _share(tr("Unlike training"), outside, tr("Patients beyond those it learned from")),
         *_shifts(weeks, training),
     ]
     return (
         CheckGroup(
-            "Use",
-            (_count(weeks), _share("No answer given", abstained, "Abstentions"), _time(weeks)),
+            tr("Use"),
+            (
+                _count(weeks),
+                _share(tr("No answer given"), abstained, tr("Abstentions")),
+                _time(weeks),
+            ),
         ),
-        CheckGroup("Input", tuple(inputs)),
+        CheckGroup(tr("Input"), tuple(inputs)),
     )
 
 
@@ -77,42 +86,54 @@ def headline(groups: Sequence[CheckGroup]) -> str:
     rows = [row for group in groups for row in group.rows]
     out = [row for row in rows if row.state == OUT]
     if not out:
-        judged = sum(row.state == OK for row in rows)
-        if judged == len(rows):
-            return "Everything is as expected"
-        share = f"{judged} of {len(rows)} checks could be judged"
-        if 2 * judged < len(rows):
-            return f"Too early to say: {share}" if judged else "Too few answers to judge yet"
-        return f"What was judged is as expected: {share}"
-    first = f"{out[0].name[:1].lower()}{out[0].name[1:]} is {out[0].last}, {out[0].expected}"
+        return _all_clear(sum(row.state == OK for row in rows), len(rows))
+    text = tr("{count} things need a look; first: {check} is {last}, {expected} expected")
     if len(out) == 1:
-        return f"One thing needs a look: {first} expected"
-    return f"{len(out)} things need a look; first: {first} expected"
+        text = tr("One thing needs a look: {check} is {last}, {expected} expected")
+    first = out[0]
+    return text.format(
+        count=len(out), check=small_first(first.name), last=first.last, expected=first.expected
+    )
+
+
+def _all_clear(judged: int, checks: int) -> str:
+    """What to say of checks none of which is out of range."""
+    if judged == checks:
+        return tr("Everything is as expected")
+    if not judged:
+        return tr(_FEW_ANSWERS)
+    text = tr("What was judged is as expected: {judged} of {checks} checks could be judged")
+    if 2 * judged < checks:
+        text = tr("Too early to say: {judged} of {checks} checks could be judged")
+    return text.format(judged=judged, checks=checks)
 
 
 def few(count: int) -> str:
     """A count of patients or answers; small ones are not shown."""
-    return UNDER_5 if 0 < count < MIN_CELL else f"{count:,}"
+    return tr(UNDER_5) if 0 < count < MIN_CELL else number(f"{count:,}")
 
 
 def _count(weeks: Sequence[Week]) -> Check:
     counts = [week.answers for week in weeks]
     earlier = [n for n in counts[:-1] if n]
-    name, last, words = "Answers a week", few(counts[-1]), [few(n) for n in counts]
+    name, last, words = tr("Answers a week"), few(counts[-1]), [few(n) for n in counts]
     if len(earlier) < 4 or sum(earlier) < _EARLIER:
-        reading = _FEW_WEEKS if len(earlier) < 4 else _FEW_ANSWERS
-        return Check(name, UNKNOWN, last, "not known yet", spark(counts, None, words), reading)
+        reading = tr(_FEW_WEEKS if len(earlier) < 4 else _FEW_ANSWERS)
+        return Check(name, UNKNOWN, last, tr(_NOT_YET), spark(counts, None, words), reading)
     mean = sum(earlier) / len(earlier)
     spread = math.sqrt(sum((n - mean) ** 2 for n in earlier) / len(earlier))
     reach = _SIGMAS * max(spread, math.sqrt(mean))
     low, high = max(mean - reach, 0.0), mean + reach
     state = OK if low <= counts[-1] <= high else OUT
     picture = spark(counts, (low, high), words, state == OUT)
-    return Check(name, state, last, f"{low:.0f} to {high:.0f}", picture, f"{mean:.0f} before")
+    expected = span(f"{low:.0f}", f"{high:.0f}")
+    reading = tr("{mean} before").format(mean=f"{mean:.0f}")
+    return Check(name, state, last, expected, picture, reading)
 
 
-_FEW_WEEKS = "Too few weeks to judge yet"
-_FEW_ANSWERS = "Too few answers to judge yet"
+_FEW_WEEKS = deferred("Too few weeks to judge yet")
+_FEW_ANSWERS = deferred("Too few answers to judge yet")
+_NOT_YET = deferred("not known yet")
 
 
 def _share(name: str, counts: Sequence[tuple[int, int]], reading: str = "") -> Check:
@@ -123,14 +144,14 @@ def _share(name: str, counts: Sequence[tuple[int, int]], reading: str = "") -> C
     before, before_of = (sum(column) for column in zip(*counts[:-1], strict=True))
     if whole < _LAST or before_of < _EARLIER:
         picture = spark(shares, None, words)
-        return Check(name, UNKNOWN, words[-1], "not known yet", picture, _FEW_ANSWERS)
+        return Check(name, UNKNOWN, words[-1], tr(_NOT_YET), picture, tr(_FEW_ANSWERS))
     mean = before / before_of
     reach = _SIGMAS * math.sqrt(max(mean * (1 - mean), 1 / before_of) / whole)
     high = 100 * min(mean + reach, 1.0)
     state = OK if 100 * part / whole <= high else OUT
-    expected = f"at most {high:.0f} of 100"
+    expected = tr("at most {count} of 100").format(count=f"{high:.0f}")
     if state == OUT:
-        reading = f"{count_words(100 * mean)} of 100 in the weeks before"
+        reading = tr("{count} of 100 in the weeks before").format(count=count_words(100 * mean))
     picture = spark(shares, (0.0, high), words, state == OUT)
     return Check(name, state, words[-1], expected, picture, reading)
 
@@ -138,12 +159,12 @@ def _share(name: str, counts: Sequence[tuple[int, int]], reading: str = "") -> C
 def _share_words(part: int, whole: int) -> str:
     """A share of 100; of small counts not even that, since it shows them."""
     if not whole:
-        return "no answers"
+        return tr("no answers")
     if whole < MIN_CELL:
-        return f"{UNDER_5} answers"
+        return tr("under 5 answers")
     if 0 < part < MIN_CELL:
-        return f"{UNDER_5} of {whole:,}"
-    return f"{count_words(100 * part / whole)} of 100"
+        return tr("{count} of {all}").format(count=few(part), all=few(whole))
+    return tr("{count} of 100").format(count=count_words(100 * part / whole))
 
 
 def _time(weeks: Sequence[Week]) -> Check:
@@ -151,16 +172,22 @@ def _time(weeks: Sequence[Week]) -> Check:
     times, reading = weeks[-1].milliseconds, ""
     if len(times) < _TIMED:
         times = [x for week in weeks[-_TIMED_WEEKS:] for x in week.milliseconds]
-        reading = f"Of the last {_TIMED_WEEKS} weeks"
-    last, name, limits = percentile(times, 0.99), "Time to answer, 99 of 100", (0.0, _SLOW)
-    words = ["none" if x is None else f"{x:,.0f} ms" for x in slowest]
-    expected, shown = f"under {_SLOW:.0f} ms", "no answers" if last is None else f"{last:,.0f} ms"
+        reading = tr("Of the last {count} weeks").format(count=_TIMED_WEEKS)
+    last, name, limits = percentile(times, 0.99), tr("Time to answer, 99 of 100"), (0.0, _SLOW)
+    words = [tr("none") if x is None else _milliseconds(x) for x in slowest]
+    expected = tr("under {bound}").format(bound=_milliseconds(_SLOW))
+    shown = tr("no answers") if last is None else _milliseconds(last)
     if last is None or len(times) < _TIMED:
-        reading = f"Judged from {_TIMED} answers in {_TIMED_WEEKS} weeks"
+        text = tr("Judged from {answers} answers in {weeks} weeks")
+        reading = text.format(answers=_TIMED, weeks=_TIMED_WEEKS)
         return Check(name, UNKNOWN, shown, expected, spark(slowest, limits, words), reading)
     state = OK if last < _SLOW else OUT
     picture = spark(slowest, limits, words, state == OUT)
     return Check(name, state, shown, expected, picture, reading)
+
+
+def _milliseconds(value: float) -> str:
+    return number(f"{value:,.0f} ms")
 
 
 def percentile(values: Sequence[float], share: float) -> float | None:
@@ -173,7 +200,10 @@ def _missing(weeks: Sequence[Week]) -> list[Check]:
     """The facts whose share changed most come first; at most a few."""
     names = {name for week in weeks for name in week.missing}
     checks = [
-        _share(f"{capitalise(name)} missing", [(week.missing[name], week.read) for week in weeks])
+        _share(
+            tr("{fact} missing").format(fact=capitalise(fact_name(name))),
+            [(week.missing[name], week.read) for week in weeks],
+        )
         for name in sorted(names)
     ]
     order = {OUT: 0, OK: 1, UNKNOWN: 2}
@@ -188,25 +218,30 @@ def _shifts(weeks: Sequence[Week], training: Mapping[str, tuple[float, float, st
         recent = [x for week in weeks[-4:] for x in week.numbers.get(name, [])]
         if not recent or spread <= 0:
             continue
-        title, last = f"{capitalise(name)}, shift", _shift(recent, center, spread)
+        title = tr("{fact}, shift").format(fact=capitalise(fact_name(name)))
+        last, reach = _shift(recent, center, spread), max(_SHIFT, _SIGMAS / math.sqrt(len(recent)))
         if last is None:
-            shown = f"{UNDER_5} values"
-            checks.append(Check(title, UNKNOWN, shown, f"within {_SHIFT:g} SD", "", _FEW_ANSWERS))
+            shown, expected = tr("under 5 values"), _within(_SHIFT)
+            checks.append(Check(title, UNKNOWN, shown, expected, "", tr(_FEW_ANSWERS)))
             continue
-        reading = f"mean {sum(recent) / len(recent):.4g} {unit}".strip()
-        reach = max(_SHIFT, _SIGMAS / math.sqrt(len(recent)))
         state = UNKNOWN
         if len(recent) >= _SHIFT_PATIENTS:
             state = OK if abs(last) <= reach else OUT
-        words = ["none or few" if x is None else _deviations(x) for x in means]
+        words = [tr("none or few") if x is None else _deviations(x) for x in means]
         picture = spark(means, (-reach, reach), words, state == OUT)
-        expected, reading = f"within {reach:.2g} SD", f"{reading}; {center:.4g} in training"
-        checks.append(Check(title, state, _deviations(last), expected, picture, reading))
+        mean = f"{number(f'{sum(recent) / len(recent):.4g}')} {unit}".strip()
+        reading = tr("mean {mean}; {training} in training")
+        reading = reading.format(mean=mean, training=number(f"{center:.4g}"))
+        checks.append(Check(title, state, _deviations(last), _within(reach), picture, reading))
     return checks
 
 
+def _within(deviations: float) -> str:
+    return tr("within {bound} SD").format(bound=number(f"{deviations:.2g}"))
+
+
 def _deviations(value: float) -> str:
-    return f"{value:+.2f} SD".replace("-", "\u2212")
+    return number(f"{value:+.2f} SD").replace("-", MINUS)
 
 
 def _shift(values: Sequence[float], center: float, spread: float) -> float | None:
@@ -258,5 +293,6 @@ def spark(
             else f'<circle cy="{y(last):.1f}" r="4"/>'
         )
         parts.append(f'<svg x="96%" overflow="visible">{mark}</svg>')
-    title = escape(f"The last {len(values)} weeks: {', '.join(words)}")
+    text = tr("The last {count} weeks: {values}")
+    title = escape(text.format(count=len(values), values=", ".join(words)))
     return f'<svg class="series spark" role="img"><title>{title}</title>{"".join(parts)}</svg>'

@@ -6,12 +6,13 @@ from dataclasses import dataclass, replace
 
 from posology.advice.form.unit_names import plain_unit
 from posology.artifact import Artifact
+from posology.language.catalogue import deferred, tr, tr_count
 from posology.report.patient.content import QUIET, STOP, WARN, Tag
 from posology.report.patient.marks import share_bar
-from posology.report.patient.sections import MIN_CELL, UNDER_5
+from posology.report.patient.sections import MIN_CELL
 from posology.report.patient.words import capitalise, count_words
 from posology.service.followed_outcomes import Followed
-from posology.service.pages.decision import OUTCOME_WORDS, REASON_WORDS
+from posology.service.pages.decision import OUTCOME_WORDS, reason_words
 from posology.service.pages.monitoring.checks import (
     OUT,
     UNKNOWN,
@@ -29,11 +30,11 @@ from posology.workflows.advice.patient_evidence import stored_evidence
 from posology.workflows.patient import form_of
 
 _ACTIONS = {
-    START: "Started",
-    SWAP: "Put in place",
-    ROLLBACK: "Rolled back to",
-    STOPPED: "Stopped",
-    RESUME: "Answers again",
+    START: deferred("Started"),
+    SWAP: deferred("Put in place"),
+    ROLLBACK: deferred("Rolled back to"),
+    STOPPED: deferred("Stopped"),
+    RESUME: deferred("Answers again"),
 }
 
 
@@ -108,28 +109,24 @@ def monitoring_page(
     """The page from what the store knows."""
     groups = check_groups(use, training_numbers(model))
     shown, folded = fold_unjudged(groups)
-    out = sum(row.state == OUT for group in groups for row in group.rows)
-    total = sum(len(group.rows) for group in groups)
-    judged = sum(row.state != UNKNOWN for group in groups for row in group.rows)
     answers = sum(week.answers for week in use.weeks)
     tags = [
-        Tag(f"{out} of {total} checks out of range", WARN, "warn")
-        if out
-        else Tag(f"{judged} of {total} checks judged", QUIET, "check" if judged else "info"),
-        Tag(f"{few(answers)} answers", QUIET, "check"),
-        Tag(f"Outcomes known for {few(use.known_outcomes)}", QUIET, "info"),
+        _checks_tag(groups),
+        Tag(tr("{count} answers").format(count=few(answers)), QUIET, "check"),
+        Tag(tr("Outcomes known for {count}").format(count=few(use.known_outcomes)), QUIET, "info"),
     ]
     if state.alarm:
-        tags.insert(0, Tag("The monitors alarm", WARN, "warn"))
+        tags.insert(0, Tag(tr("The monitors alarm"), WARN, "warn"))
     if state.stopped:
-        tags.insert(0, Tag("Stopped", STOP, "stop"))
+        tags.insert(0, Tag(tr("Stopped"), STOP, "stop"))
     digests = {c.digest for _, c in state.changes if c.action in (START, SWAP, ROLLBACK)}
     overridden = sum(use.reasons.values())
+    done_note = tr("{count} answers of the last {weeks} weeks, of 100.")
     return MonitoringPage(
         name=state.name,
-        kicker=f"Monitoring: {state.name}, {WEEKS} weeks",
+        kicker=tr("Monitoring: {model}, {count} weeks").format(model=state.name, count=WEEKS),
         headline=page_headline(state, groups),
-        lead=_lead(out, state),
+        lead=_lead(_count(groups, OUT), state),
         tags=tuple(tags),
         is_stopped=bool(state.stopped),
         stopped=state.stopped,
@@ -137,17 +134,31 @@ def monitoring_page(
         has_earlier=len(digests) > 1 and not state.follows_registry,
         groups=shown,
         folded=folded,
-        done=_bars([(OUTCOME_WORDS.get(k, "Not recorded"), n) for k, n in _ordered(use.outcomes)]),
-        done_note=capitalise(f"{few(answers)} answers of the last {WEEKS} weeks, of 100."),
-        reasons=_counts([(REASON_WORDS.get(k, k), n) for k, n in use.reasons.most_common()]),
+        done=_bars(_ordered(use.outcomes)),
+        done_note=capitalise(done_note.format(count=few(answers), weeks=WEEKS)),
+        reasons=_counts([(reason_words(k) or k, n) for k, n in use.reasons.most_common()]),
         reasons_note=_reasons_note(overridden),
         followed=followed_part(followed, stored_evidence(model).dose),
         served=tuple(
-            ServedRow(local_time(at), c.digest[:12], _ACTIONS[c.action], c.reason)
+            ServedRow(local_time(at), c.digest[:12], tr(_ACTIONS[c.action]), c.reason)
             for at, c in state.changes
         ),
         audit=state.audit,
     )
+
+
+def _checks_tag(groups: Sequence[CheckGroup]) -> Tag:
+    total, out = sum(len(group.rows) for group in groups), _count(groups, OUT)
+    if out:
+        text = tr("{count} of {all} checks out of range")
+        return Tag(text.format(count=out, all=total), WARN, "warn")
+    judged = total - _count(groups, UNKNOWN)
+    text = tr("{count} of {all} checks judged").format(count=judged, all=total)
+    return Tag(text, QUIET, "check" if judged else "info")
+
+
+def _count(groups: Sequence[CheckGroup], state: str) -> int:
+    return sum(row.state == state for group in groups for row in group.rows)
 
 
 def fold_unjudged(
@@ -180,28 +191,36 @@ def training_numbers(model: Artifact) -> dict[str, tuple[float, float, str]]:
 def page_headline(state: ModelState, groups: tuple[CheckGroup, ...]) -> str:
     """Whether it is switched off; else the monitors' alarm, whose false ones are the rarest."""
     if state.stopped:
-        return "This model is switched off"
-    return f"Alarm: {state.alarm}" if state.alarm else headline(groups)
+        return tr("This model is switched off")
+    return tr("Alarm: {about}").format(about=state.alarm) if state.alarm else headline(groups)
 
 
 def _lead(out: int, state: ModelState) -> str:
     if state.stopped:
-        return f"{state.stopped}. Clinicians see the guideline and usual care."
+        text = tr("{reason}. Clinicians see the guideline and usual care.")
+        return text.format(reason=state.stopped)
     if state.alarm:
-        return "The model still answers. What to do stands with the monitors below."
-    rows = "row in colour needs" if out == 1 else "rows in colour need"
-    return f"The model still answers. The {rows} a look." if out else ""
+        return tr("The model still answers. What to do stands with the monitors below.")
+    if not out:
+        return ""
+    return tr_count(
+        "The model still answers. The row in colour needs a look.",
+        "The model still answers. The rows in colour need a look.",
+        out,
+    )
 
 
 def _ordered(outcomes: Counter[str]) -> list[tuple[str, int]]:
     names = [*OUTCOME_WORDS, ""]
-    return [(name, outcomes[name]) for name in names if outcomes[name]]
+    words = {**OUTCOME_WORDS, "": deferred("Not recorded")}
+    return [(tr(words[name]), outcomes[name]) for name in names if outcomes[name]]
 
 
 def _reasons_note(overridden: int) -> str:
     if not overridden:
-        return "Not once overridden or modified."
-    return capitalise(f"{few(overridden)} times overridden or modified. Main reason given.")
+        return tr("Not once overridden or modified.")
+    text = tr("{count} times overridden or modified. Main reason given.")
+    return capitalise(text.format(count=few(overridden)))
 
 
 def _bars(counts: Sequence[tuple[str, int]]) -> tuple[Bar, ...]:
@@ -211,10 +230,10 @@ def _bars(counts: Sequence[tuple[str, int]]) -> tuple[Bar, ...]:
         Bar(
             label,
             share_bar(n / total, label),
-            "all" if n == total else count_words(100 * n / total),
+            tr("all") if n == total else count_words(100 * n / total),
         )
         if n >= MIN_CELL
-        else Bar(label, "", f"{UNDER_5} answers")
+        else Bar(label, "", tr("under 5 answers"))
         for label, n in counts
     )
 
@@ -222,8 +241,6 @@ def _bars(counts: Sequence[tuple[str, int]]) -> tuple[Bar, ...]:
 def _counts(counts: Sequence[tuple[str, int]]) -> tuple[Bar, ...]:
     most = max((n for _, n in counts), default=1)
     return tuple(
-        Bar(label, share_bar(n / most, f"{n}"), f"{n:,}")
-        if n >= MIN_CELL
-        else Bar(label, "", UNDER_5)
+        Bar(label, share_bar(n / most, f"{n}"), few(n)) if n >= MIN_CELL else Bar(label, "", few(n))
         for label, n in counts
     )

@@ -5,13 +5,17 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from posology.advice.amounts import span
 from posology.domain.recommendation.evidence import DoseEvidence, ProbabilityBin
 from posology.domain.recommendation.option import Estimate
 from posology.evaluation.intervals import clustered_wilson_interval
-from posology.report.patient.sections import MIN_CELL, UNDER_5
+from posology.language.catalogue import tr
+from posology.language.numbers import number
+from posology.report.patient.sections import MIN_CELL
 from posology.report.patient.words import count_words, value_words
 from posology.service.followed_outcomes import DoseError, Followed, Prediction
 from posology.service.pages.model.calibration import Calibration, calibration
+from posology.service.pages.monitoring.checks import few
 
 BIN_PATIENTS, MOST_BINS = 20, 5
 _Z_95 = 1.96
@@ -33,19 +37,21 @@ def followed_part(followed: Followed, evidence: DoseEvidence | None) -> Followed
     patients = len({p.patient for p in (*followed.predictions, *followed.doses)})
     unlinked = ""
     if followed.unlinked:
-        few = UNDER_5 if followed.unlinked < MIN_CELL else f"{followed.unlinked:,}"
-        unlinked = f"Of {few} more patients the answer did not predict the outcome."
+        unlinked = tr("Of {count} more patients the answer did not predict the outcome.")
+        unlinked = unlinked.format(count=few(followed.unlinked))
     if patients < MIN_CELL:
-        verdict = f"Outcomes of under {MIN_CELL} patients are known: nothing is shown yet."
+        verdict = tr("Outcomes of under 5 patients are known: nothing is shown yet.")
         return FollowedPart(verdict, None, (), unlinked)
     bins = probability_bins(followed.predictions)
-    note = (
-        f"{patients:,} patients with a known outcome, the newest answer before it. Across: "
-        "predicted, of 100; up: observed, with 95 % intervals. Bins of fewer than 5 patients are "
-        f"not shown. {unlinked}"
-    )
+    note = tr(
+        "{count} patients with a known outcome, the newest answer before it. Across: predicted, "
+        "of 100; up: observed, with 95 % intervals. Bins of fewer than 5 patients are not shown."
+    ).format(count=few(patients))
     return FollowedPart(
-        _verdict(bins), calibration(bins, ""), _doses(followed, evidence), note.strip()
+        _verdict(bins),
+        calibration(bins, ""),
+        _doses(followed, evidence),
+        f"{note} {unlinked}".strip(),
     )
 
 
@@ -60,7 +66,7 @@ def probability_bins(predictions: Sequence[Prediction]) -> tuple[ProbabilityBin,
     edges = np.quantile(probability, np.arange(1, count) / count)
     row = np.searchsorted(edges, probability, side="right")
     bins = []
-    for at in (row == number for number in range(count)):
+    for at in (row == place for place in range(count)):
         patients = len(np.unique(owner[at]))
         if patients < MIN_CELL:
             continue
@@ -72,15 +78,19 @@ def probability_bins(predictions: Sequence[Prediction]) -> tuple[ProbabilityBin,
 
 def _verdict(bins: Sequence[ProbabilityBin]) -> str:
     if not bins:
-        return "No probability was followed by an outcome yet."
+        return tr("No probability was followed by an outcome yet.")
     off = [b for b in bins if not b.observed.low <= 100 * b.predicted <= b.observed.high]
     if not off:
-        return "What was predicted agrees with what happened, within the intervals."
+        return tr("What was predicted agrees with what happened, within the intervals.")
     first = off[0]
-    return (
-        f"In {len(off)} of {len(bins)} bins what happened differs from what was predicted; first: "
-        f"predicted {count_words(100 * first.predicted)} of 100, observed "
-        f"{count_words(first.observed.value)}."
+    return tr(
+        "In {count} of {all} bins what happened differs from what was predicted; first: predicted "
+        "{predicted} of 100, observed {observed}."
+    ).format(
+        count=len(off),
+        all=len(bins),
+        predicted=count_words(100 * first.predicted),
+        observed=count_words(first.observed.value),
     )
 
 
@@ -89,19 +99,20 @@ def _doses(followed: Followed, evidence: DoseEvidence | None) -> tuple[tuple[str
     if len(found) < MIN_CELL:
         return ()
     error = np.array([d.advised - d.right for d in found])
-    unit = "" if evidence is None else f" {evidence.unit}"
-    then = ""
+    then, unit = "", "" if evidence is None else evidence.unit
     if evidence is not None and evidence.error is not None:
         e = evidence.error
-        then = (
-            f"{value_words(e.value, 'x')} ({value_words(e.low, 'x')} to {value_words(e.high, 'x')})"
-        )
-    rows = [
-        (f"Off on average,{unit or ' in the unit of the dose'}", _mean_words(np.abs(error)), then),
-        (f"Too high (+) or too low (\u2212) on average,{unit}".rstrip(","), _mean_words(error), ""),
-    ]
-    rows += _planned(found)
-    return (("Patients with a right dose", f"{len(found):,}", ""), *rows)
+        then = _with_interval(e.value, e.low, e.high)
+    leaning = tr("Too high (+) or too low (\u2212) on average")
+    if unit:
+        leaning = tr("Too high (+) or too low (\u2212) on average, {unit}").format(unit=unit)
+    off = tr("Off on average, {unit}").format(unit=unit or tr("in the unit of the dose"))
+    return (
+        (tr("Patients with a right dose"), number(f"{len(found):,}"), ""),
+        (off, _mean_words(np.abs(error)), then),
+        (leaning, _mean_words(error), ""),
+        *_planned(found),
+    )
 
 
 def _planned(found: Sequence[DoseError]) -> list[tuple[str, str, str]]:
@@ -109,12 +120,17 @@ def _planned(found: Sequence[DoseError]) -> list[tuple[str, str, str]]:
     if len(known) < MIN_CELL:
         return []
     inside = count_words(100 * sum(known) / len(known))
-    return [("Right dose in the interval to plan for, of 100", inside, "")]
+    return [(tr("Right dose in the interval to plan for, of 100"), inside, "")]
 
 
 def _mean_words(values: np.ndarray) -> str:
     """The mean with its 95 % interval (normal; from 5 patients on)."""
     mean = float(values.mean())
     half = _Z_95 * float(values.std(ddof=1)) / np.sqrt(len(values))
-    words = [value_words(float(x), "x") for x in (mean, mean - half, mean + half)]
-    return f"{words[0]} ({words[1]} to {words[2]})".replace("-", "\u2212")
+    return _with_interval(mean, mean - half, mean + half)
+
+
+def _with_interval(value: float, low: float, high: float) -> str:
+    """`8.0 (6.1 to 9.9)`."""
+    words = [value_words(float(x), "x") for x in (value, low, high)]
+    return f"{words[0]} ({span(*words[1:])})"

@@ -8,6 +8,9 @@ from fastapi import APIRouter, Depends
 from starlette.requests import Request
 from starlette.responses import Response
 
+from posology.language.catalogue import deferred, tr
+from posology.language.kept import in_other_words
+from posology.language.numbers import number
 from posology.report.patient.content import QUIET, WARN, Tag
 from posology.service.deployment import Deployment, get_deployment
 from posology.service.errors import NotFoundError
@@ -28,12 +31,12 @@ from posology.service.pages.monitoring.challenger import ChallengerPart, challen
 from posology.service.pages.monitoring.content import ModelState, monitoring_page
 from posology.service.pages.monitoring.monitors import monitors_part
 from posology.service.pages.monitoring.weeks import read_use
-from posology.service.pages.responses import frame_of, in_english, page_response, redirect
+from posology.service.pages.responses import frame_of, page_response, redirect
 from posology.service.shadow.comparison import compare
 from posology.service.store import verify_audit
 from posology.service.store.served import changes_of
 
-router = APIRouter(include_in_schema=False, dependencies=[Depends(in_english)])
+router = APIRouter(include_in_schema=False)
 Reader = Annotated[Caller, Depends(require_person(DATA_SCIENTIST, ADMINISTRATOR))]
 Administrator = Annotated[Caller, Depends(require_person(ADMINISTRATOR))]
 Service = Annotated[Deployment, Depends(get_deployment)]
@@ -58,25 +61,50 @@ class ChangePage:
 
 _PAGES = {
     STOP: (
-        "Stop {}?",
-        "It takes effect at once, on every screen and for every system. Clinicians then see the "
-        "guideline and usual care. Answers given before stay readable.",
-        "Stop this model",
+        deferred("Stop {model}?"),
+        deferred(
+            "It takes effect at once, on every screen and for every system. Clinicians then see "
+            "the guideline and usual care. Answers given before stay readable."
+        ),
+        deferred("Stop this model"),
     ),
-    RESUME: ("Let {} answer again?", "It answers from now on, everywhere.", "Let it answer"),
+    RESUME: (
+        deferred("Let {model} answer again?"),
+        deferred("It answers from now on, everywhere."),
+        deferred("Let it answer"),
+    ),
     ROLL_BACK: (
-        "Roll {} back?",
-        "The version that answered before this one takes its place, after its golden patients "
-        "were answered bit for bit.",
-        "Roll back",
+        deferred("Roll {model} back?"),
+        deferred(
+            "The version that answered before this one takes its place, after its golden patients "
+            "were answered bit for bit."
+        ),
+        deferred("Roll back"),
     ),
     DROP: (
-        "Drop the challenger of {}?",
-        "It gets no more questions. Clinicians notice nothing: nobody is shown its answers. What "
-        "it answered until now stays.",
-        "Drop the challenger",
+        deferred("Drop the challenger of {model}?"),
+        deferred(
+            "It gets no more questions. Clinicians notice nothing: nobody is shown its answers. "
+            "What it answered until now stays."
+        ),
+        deferred("Drop the challenger"),
     ),
 }
+_PROBLEMS = (
+    (
+        r"row (?P<number>\d+) is missing: row (?P<other>\d+) stands in its place",
+        deferred("row {number} is missing: row {other} stands in its place"),
+    ),
+    (
+        r"row (?P<number>\d+) does not follow row (?P<other>\d+): one of them was replaced",
+        deferred("row {number} does not follow row {other}: one of them was replaced"),
+    ),
+    (
+        r"row (?P<number>\d+) was changed after it was written, or the service's key was",
+        deferred("row {number} was changed after it was written, or the service's key was"),
+    ),
+)
+"""What the audit log says of itself, in English."""
 
 
 @router.get("/monitoring", dependencies=[Depends(require_person(DATA_SCIENTIST, ADMINISTRATOR))])
@@ -104,7 +132,7 @@ async def monitoring(request: Request, caller: Reader, deployment: Service, name
     )
     followed = await deployment.store.read(read_followed, name, served.artifact.study)
     page = await asyncio.to_thread(monitoring_page, use, followed, served.artifact, state)
-    frame = frame_of(request, f"Monitoring {name}", "monitoring")
+    frame = frame_of(request, tr("Monitoring {model}").format(model=name), "monitoring")
     others = [other for other in deployment.models.current if other != name]
     variables = {
         "page": page,
@@ -139,7 +167,7 @@ async def change(
     _check_change(deployment, name, action)
     reason = form.get("reason", "").strip()
     if action in (STOP, RESUME, DROP) and not reason:
-        return _confirm(request, name, action, "Write why, so that others understand it")
+        return _confirm(request, name, action, tr("Write why, so that others understand it"))
     if action == STOP:
         await stop(deployment, name, reason, caller.subject)
     elif action == RESUME:
@@ -149,7 +177,7 @@ async def change(
     elif action == DROP:
         await drop_challenger(deployment, name, reason, caller.subject)
     else:
-        raise NotFoundError("There is no such action.")
+        raise NotFoundError(tr("There is no such action."))
     return redirect(f"/monitoring/{name}")
 
 
@@ -162,22 +190,22 @@ def _check_change(deployment: Deployment, name: str, action: str) -> None:
 
 def _confirm(request: Request, name: str, action: str, error: str = "") -> Response:
     if action not in _PAGES:
-        raise NotFoundError("There is no such page.")
+        raise NotFoundError(tr("There is no such page."))
     heading, text, button = _PAGES[action]
     page = ChangePage(
         name=name,
         action=action,
-        heading=heading.format(name),
-        text=text,
-        button=button,
+        heading=tr(heading).format(model=name),
+        text=tr(text),
+        button=tr(button),
         needs_reason=action != ROLL_BACK,
-        readers="It stays in the store." if action == DROP else "Clinicians read it.",
+        readers=tr("It stays in the store.") if action == DROP else tr("Clinicians read it."),
         error=error,
-        tag=Tag("This changes what clinicians see", WARN, "warn")
+        tag=Tag(tr("This changes what clinicians see"), WARN, "warn")
         if action != DROP
-        else Tag("Clinicians notice nothing", QUIET, "info"),
+        else Tag(tr("Clinicians notice nothing"), QUIET, "info"),
     )
-    title = f"{'Error: ' if error else ''}{page.heading}"
+    title = tr("Error: {page}").format(page=page.heading) if error else page.heading
     frame = frame_of(request, title, "monitoring")
     return page_response("change.html.j2", frame, {"page": page}, 422 if error else 200)
 
@@ -185,5 +213,7 @@ def _confirm(request: Request, name: str, action: str, error: str = "") -> Respo
 async def _audit_words(deployment: Deployment) -> str:
     found = await deployment.store.read(verify_audit, deployment.store.key)
     if found.problem:
-        return f"The audit log was changed: {found.problem}."
-    return f"Audit log verified: {found.rows:,} entries, chain unbroken, head {found.head}."
+        problem = in_other_words(found.problem, _PROBLEMS)
+        return tr("The audit log was changed: {problem}.").format(problem=problem)
+    text = tr("Audit log verified: {count} entries, chain unbroken, head {head}.")
+    return text.format(count=number(f"{found.rows:,}"), head=found.head)
