@@ -187,7 +187,7 @@ def monitor(
     progress(f"{len(cohort):,} decisions")
     observed = observe_decisions(model.policy, cohort)
     if settings.until is None:
-        refuse_stray_dates(model.study.name, observed, datetime.date.today())
+        refuse_stray_dates(model.study.name, observed, datetime.datetime.now(datetime.UTC).date())
     return judge(model, reference, observed, settings)
 
 
