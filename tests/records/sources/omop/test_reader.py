@@ -231,6 +231,27 @@ def test_a_strength_table_without_a_column_gives_the_other_doses(cdm, tmp_path, 
     assert staged.rows == 6
 
 
+@pytest.mark.parametrize(
+    ("replaced", "current", "expected"),
+    [
+        pytest.param("1310149,2.5,8576,,,,,D", "1310149,5,8576,,,,,", [5, 10], id="corrected"),
+        pytest.param("98,5,8576,,,,,U", "1310149,5,8576,,,,,", [5, 10], id="new concept"),
+        pytest.param("1310149,5,8576,,,,,D", "", [5, 10], id="drug of a former vocabulary"),
+        pytest.param("", "1310149,5,8576,,,,,|98,1,8576,,,,,", [1, 2, 5, 10], id="combination"),
+    ],
+)
+def test_a_strength_that_was_replaced_is_no_further_dose(
+    cdm, tmp_path, replaced, current, expected
+):
+    keep_only(cdm, "CONCEPT", "PERSON", "DRUG_EXPOSURE")
+    header = TABLES["DRUG_STRENGTH"].split("\n")[0] + ",invalid_reason\n"
+    rows = [f"40163554,{row}\n" for row in f"{replaced}|{current}".split("|") if row]
+    (cdm / "DRUG_STRENGTH.csv").write_text(header + "".join(rows))
+    events, _, _ = stage(cdm, tmp_path / "staged")
+    doses = [e["numeric_value"] for e in events if e["code"].startswith("DRUG_PER")]
+    assert sorted(doses) == expected
+
+
 def test_codes_and_units_of_the_folder_are_clean_and_described(cdm, tmp_path):
     done = ingest(make_sources("omop", [str(cdm)]), tmp_path / "out")
     events = events_of(tmp_path / "out").to_pylist()

@@ -26,13 +26,13 @@ from posology.records.sources.omop.columns import (
 from posology.records.sources.omop.concepts import (
     DRUG_KINDS,
     ETHNICITY,
-    HOUR,
     OPERATORS,
     RACE,
     SEX,
     STAYS,
     VISITS,
 )
+from posology.records.sources.omop.strengths import read_strengths
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -169,19 +169,7 @@ def _drug(cdm: Cdm, table: ir.Table) -> Iterator[ir.Table]:
 def _daily_doses(cdm: Cdm, table: ir.Table, fields: tuple[str, ...]) -> Iterator[ir.Table]:
     """The dose per day of each ingredient: strength x quantity / days (Burkard et al. 2024,
     Pharmacoepidemiol Drug Saf 33:e5809); 24 times the strength if it is a release per hour."""
-    strength = cdm.tables["drug_strength"]
-    parts = strength.select(
-        strength_drug=read_integer(strength, "drug_concept_id"),
-        ingredient=read_integer(strength, "ingredient_concept_id"),
-        amount=read_number(strength, "amount_value"),
-        numerator=read_number(strength, "numerator_value"),
-        denominator=read_number(strength, "denominator_value").fill_null(1.0),
-        per_hour=read_integer(strength, "denominator_unit_concept_id").isin([HOUR]),
-        dose_unit=ibis.coalesce(
-            positive(read_integer(strength, "amount_unit_concept_id")),
-            read_integer(strength, "numerator_unit_concept_id"),
-        ),
-    ).distinct()
+    parts = read_strengths(cdm.tables["drug_strength"])
     start, end = table.start_time.date(), read_event_time(table, "drug_exposure_end").date()
     length = days_between(start, end) + 1
     days = positive(read_integer(table, "days_supply")).fill_null(positive(length)).cast("float64")
