@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -130,3 +131,45 @@ def test_indeterminate_is_not_read_as_normal(tmp_path: Path) -> None:
 def test_genes_of_which_nothing_is_known_are_named(tmp_path: Path) -> None:
     found = advice(tmp_path / "t", drug="111")
     assert (found.matched, found.unknown, found.forbids) == ((), ("GENEX",), False)
+
+
+def texts_by_score(keys: list[str], score: str) -> list[str]:
+    """Which of recommendations with these keys a laboratory's activity score finds."""
+    rules = [replace(guidance(key), keys=(("CYP2D6", key),)) for key in keys]
+    own = Interpretation("", (), "", score, score)
+    result = GeneResult("CYP2D6", None, (own,), True, (), (), "")
+    (found,) = find_guidance(rules, {"CYP2D6": result}, ["d"])
+    return [rule.text for rule in found.matched]
+
+
+@pytest.mark.parametrize(
+    ("keys", "score", "found"),
+    [
+        (["2.0", "≥3.0"], "3.0", ["≥3.0"]),
+        (["2.0", "≥3.0"], "4.25", ["≥3.0"]),
+        (["2.0", "≥3.0"], "≥3", ["≥3.0"]),
+        (["2.0", "≥3.0"], "2.75", []),
+        (["2.0", "≥3.0"], "≥2.5", []),  # may be less than 3
+        (["3.0", "≥3.0"], "3.0", ["3.0"]),
+        (["≥3.0", "≥3.25", "≥4.0"], "3.5", ["≥3.25"]),
+        (["<1", "1.25-2.25", ">2.25"], "2.25", ["1.25-2.25"]),
+        (["<1", "1 to 2.25", "> 2.25"], "1.0", ["1 to 2.25"]),
+        (["<=0.25", "<1"], "0.25", ["<=0.25"]),
+        (["Poor Metabolizer", "≥3.0"], "Poor_Metabolizer", ["Poor Metabolizer"]),
+    ],
+)
+def test_a_score_finds_the_narrowest_range_around_it(
+    keys: list[str], score: str, found: list[str]
+) -> None:
+    assert texts_by_score(keys, score) == found
+
+
+def test_a_score_of_one_population_does_not_hide_the_range_of_another() -> None:
+    keys = {"adults": "3.0", "children": "≥3.0"}
+    rules = [
+        replace(guidance(who), keys=(("CYP2D6", key),), population=who) for who, key in keys.items()
+    ]
+    own = Interpretation("", (), "", "3.0", "3.0")
+    result = GeneResult("CYP2D6", None, (own,), True, (), (), "")
+    (found,) = find_guidance(rules, {"CYP2D6": result}, ["d"])
+    assert [rule.population for rule in found.matched] == ["adults", "children"]

@@ -5,7 +5,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
-from posology.domain.pharmacogenomics.phenotypes import GeneResult, number_text
+from posology.domain.pharmacogenomics.lookup_keys import matching_keys, normal_key
+from posology.domain.pharmacogenomics.phenotypes import GeneResult
 
 AVOID, CHANGE, UNCERTAIN, STANDARD = "avoid", "change", "uncertain", "standard"
 _RANK = {AVOID: 1, CHANGE: 2, UNCERTAIN: 3, STANDARD: 4}
@@ -132,9 +133,9 @@ def find_guidance(
             continue
         matched = [
             rule
-            for rule in members
-            if _is_for(rule, population)
-            and all(_matches(results.get(gene), gene, key) for gene, key in rule.keys)
+            for of_population in _by_population(members).values()
+            if _is_for(of_population[0], population)
+            for rule in _find_rules(of_population, results)
         ]
         matched.sort(key=lambda x: (x.caution, x.population, x.text))
         unknown = tuple(gene for gene in genes if not _is_known(results.get(gene)))
@@ -152,22 +153,36 @@ def _by_population(rules: Iterable[Guidance]) -> dict[str, list[Guidance]]:
 
 
 def _is_for(rule: Guidance, population: str) -> bool:
-    own = _normal(rule.population)
-    return not population or own.endswith("general") or own.startswith(_normal(population))
+    own = normal_key(rule.population)
+    return not population or own.endswith("general") or own.startswith(normal_key(population))
 
 
 def _is_known(result: GeneResult | None) -> bool:
     return result is not None and bool(result.lookup_keys or _alleles(result))
 
 
-def _matches(result: GeneResult | None, gene: str, key: str) -> bool:
+def _find_rules(rules: Sequence[Guidance], results: Mapping[str, GeneResult]) -> list[Guidance]:
+    """Those of one population whose keys the patient's results match, of every gene."""
+    keys: dict[str, set[str]] = {}
+    for rule in rules:
+        for gene, key in rule.keys:
+            keys.setdefault(gene, set()).add(key)
+    matched = {gene: _matches(results.get(gene), gene, found) for gene, found in keys.items()}
+    return [rule for rule in rules if all(key in matched[gene] for gene, key in rule.keys)]
+
+
+def _matches(result: GeneResult | None, gene: str, keys: set[str]) -> set[str]:
+    """The keys of a gene that a patient's result matches."""
     if result is None or not _is_known(result):
-        return _normal(key) == "no result"
-    wanted = _normal(key)
-    if wanted in {_normal(own) for own in result.lookup_keys}:
-        return True
-    if not gene.startswith("HLA-"):
-        return False
+        return {key for key in keys if normal_key(key) == "no result"}
+    matched = matching_keys(result.lookup_keys, keys)
+    if gene.startswith("HLA-"):
+        matched |= {key for key in keys if _is_carried(result, key)}
+    return matched
+
+
+def _is_carried(result: GeneResult, key: str) -> bool:
+    """Whether the alleles of HLA say `*57:01 positive`, or negative."""
     name, _, sign = key.partition(" ")
     alleles = _alleles(result)
     is_carried = any(allele == name or allele.startswith(f"{name}:") for allele in alleles)
@@ -183,8 +198,3 @@ def _alleles(result: GeneResult) -> tuple[str, ...]:
         for part in shown.diplotype.split("/")
         if part.strip()
     )
-
-
-def _normal(text: str) -> str:
-    """One spelling of a name or key: lower case, spaces, numbers as 1.0."""
-    return number_text(re.sub(r"[\s_]+", " ", text.strip()).lower())
