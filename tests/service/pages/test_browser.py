@@ -46,7 +46,12 @@ def served(small_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Itera
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     settings = Settings(
-        models=(), port=port, allow_unsigned=True, is_demo=True, store_patient_ids=True
+        models=(),
+        port=port,
+        allow_unsigned=True,
+        is_demo=True,
+        store_patient_ids=True,
+        languages=("en", "de"),
     )
     loaded = artifact.load(small_model)
     kept = {**loaded.evidence, DOSE: as_json(ERRORS), "train": 4411}
@@ -190,6 +195,39 @@ def test_the_flow_works_with_javascript_switched_off(served: tuple, chromium) ->
     assert "What was exchanged" in page.locator("main").inner_text()
     page.get_by_role("button", name="Sign out").click()
     assert page.url == f"{address}/sign-in"
+    context.close()
+
+
+_CUT = r"""() => {
+  const cut = [], texts = document.createTreeWalker(document.querySelector("main"), 4);
+  while (texts.nextNode()) {
+    const node = texts.currentNode, range = document.createRange();
+    for (const word of node.data.matchAll(/\p{L}+/gu)) {
+      range.setStart(node, word.index);
+      range.setEnd(node, word.index + word[0].length);
+      if (new Set([...range.getClientRects()].map(r => Math.round(r.top))).size > 1)
+        cut.push(word[0]);
+    }
+  }
+  return cut;
+}"""
+"""Words of the page that stand on two lines."""
+
+
+def test_no_long_word_of_german_monitoring_is_cut(served: tuple, chromium) -> None:
+    """Wechselwirkung once was, on a telephone."""
+    app, address, _ = served
+    context = chromium.new_context(locale="de-DE")
+    page = context.new_page()
+    people = people_in(app)
+    page.goto(f"{address}/sign-in/link?token={people.links.make(DEMO_PERSON, people.now())}")
+    for width in (1280, 390):
+        page.set_viewport_size({"width": width, "height": 900})
+        for action in ("", "/stop", "/roll-back", "/drop-challenger"):
+            page.goto(f"{address}/monitoring/warfarin{action}")
+            assert page.locator("html").get_attribute("lang") == "de"
+            assert page.evaluate(_CUT) == [], (width, action)
+            assert page.evaluate(_SIDEWAYS) <= width, (width, action)
     context.close()
 
 
