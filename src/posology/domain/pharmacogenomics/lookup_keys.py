@@ -8,7 +8,7 @@ from posology.domain.pharmacogenomics.phenotypes import number_text
 
 _NUMBER = r"(\d+(?:\.\d+)?)"
 _BOUND = re.compile(rf"(≥|>=|>|≤|<=|<)\s*{_NUMBER}")
-_SPAN = re.compile(rf"{_NUMBER}\s*(?:-|–|to)\s*{_NUMBER}")
+_SPAN = re.compile(rf"{_NUMBER}\s*(?:-|\u2013|to)\s*{_NUMBER}")
 _INFINITY = float("inf")
 
 
