@@ -9,6 +9,7 @@ import pyarrow.csv
 import pyarrow.parquet as pq
 import pytest
 
+from posology.cohorts.build import build_cohort
 from posology.domain.cohort import TEST, Cohort, select_split
 from posology.domain.policy import Policy
 from posology.errors import UserError
@@ -20,6 +21,7 @@ from posology.workflows.exchange.decisions import to_frame
 from posology.workflows.exchange.predictions import read_named_predictions, read_predictions
 from tests.builders import synthetic_iwpc
 from tests.builders.belief_cohort import small_trajectories
+from tests.builders.two_drug_records import event_table, study
 
 NAMES = ("low", "medium", "high")
 
@@ -120,6 +122,36 @@ def test_decisions_without_a_date_come_back_by_their_patient(cohort: Cohort) -> 
     everything = np.ones((len(cohort), len(NAMES)), dtype=bool)
     found = imported.choice_probabilities(cohort.history, cohort.last_step, everything)
     assert (found.argmax(axis=1) == cohort.treatment).all()
+
+
+def reviewed_twice() -> Cohort:
+    """59 patients of two reviews, between which the study records nothing."""
+    rows: list[tuple[int, float | None, str, float | None]] = []
+    for subject in range(1, 60):
+        drug, after = ("DRUG//A", 4.0) if subject % 2 else ("DRUG//B", 6.0)
+        rows += [(subject, None, "SEX//m", None), (subject, -5, "LAB", 6.0)]
+        rows += [(subject, day, code, None) for day in (0, 3) for code in ("REVIEW", drug)]
+        rows += [(subject, 20, "LAB", after), (subject, 60, "NOTE", None)]
+    few = ('families = ["SEX", "LAB", "DRUG", "HARM", "NOTE"]', 'families = ["SEX", "LAB"]')
+    return build_cohort(event_table(*rows), study(few))
+
+
+def test_decisions_with_the_same_history_have_the_same_prediction() -> None:
+    cohort = reviewed_twice()
+    assert (cohort.last_step[::2] == cohort.last_step[1::2]).all()
+    frame = to_frame(cohort)
+    who = {name: frame[name] for name in ("subject_id", "time")}
+    alike = pa.table(who | {"treatment": np.repeat(["a"] * 29 + ["b"] * 30, 2)})
+    found = predict_cohort(read_predictions(alike, cohort), cohort).probabilities.argmax(axis=1)
+    assert found.tolist() == [0] * 58 + [1] * 60
+    differing = pa.table(who | {"treatment": ["a", "b"] * 59})
+    subject = frame["subject_id"][0].as_py()
+    with pytest.raises(
+        UserError,
+        match=rf"predictions, row 2: predicts otherwise than row 1, an earlier decision of patient "
+        rf"{subject} with the same recorded facts \(such rows: 59\); give both the same",
+    ):
+        read_predictions(differing, cohort)
 
 
 def test_several_decisions_of_a_patient_are_told_by_their_time() -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-from jaxtyping import Int64
+from jaxtyping import Float64, Int64
 
 from posology.domain.cohort import TEST, Cohort
 from posology.errors import UserError
@@ -43,6 +43,8 @@ def read_predictions(source: str | Path | pa.Table, cohort: Cohort) -> Predictio
     order = np.argsort(decision)
     at = decision[order]
     first = cohort.history.step_offsets[cohort.subject[at]]
+    predicted = np.column_stack([choose, effective, dose])[order]
+    _refuse_contradictions(rows, cohort, (order, at), predicted)
     return PredictionTablePolicy(
         formulary=cohort.study.formulary,
         profile=cohort.profile,
@@ -51,6 +53,34 @@ def read_predictions(source: str | Path | pa.Table, cohort: Cohort) -> Predictio
         effectiveness=effective[order],
         choice=choose[order],
         dose=dose[order],
+    )
+
+
+def _refuse_contradictions(
+    rows: PredictionRows,
+    cohort: Cohort,
+    decisions: tuple[Int64[np.ndarray, " row"], Int64[np.ndarray, " row"]],
+    predicted: Float64[np.ndarray, "row column"],
+) -> None:
+    """UserError where decisions with the same history differ: a policy knows the history only.
+
+    `decisions` are the rows of the file and of the cohort, in the order of `predicted`.
+    """
+    order, at = decisions
+    _, first, group = np.unique(cohort.last_step[at], return_index=True, return_inverse=True)
+    same = np.isclose(predicted, predicted[first[group]], equal_nan=True).all(axis=1)
+    if same.all():
+        return
+    other = int(np.flatnonzero(~same)[0])
+    place, subject = (
+        order[first[group[other]]],
+        cohort.history.subject_id[cohort.subject[at[other]]],
+    )
+    raise UserError(
+        f"{rows.place(int(order[other]))}: predicts otherwise than {rows.unit} "
+        f"{place + rows.first}, an earlier decision of patient {subject} with the same recorded "
+        f"facts (such rows: {(~same).sum():,}); give both the same prediction, or build the cohort "
+        "with [profile] families that record what happened between them."
     )
 
 
