@@ -30,7 +30,7 @@ def facts(numbers: dict[str, float], codes: tuple[str, ...] = (), used: float = 
     """What is visible: last numbers, codes, and days since an option was given."""
     known = {*numbers, *codes}
     return VisibleFacts(
-        1,
+        np.zeros(1),
         lambda of: np.array([any(code in known for code in of)]),
         lambda of: np.array([next((numbers[c] for c in of if c in numbers), np.nan)]),
         lambda of, numeric: np.array([used if "DRUG//RXNORM//475968" in of else np.nan]),

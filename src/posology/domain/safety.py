@@ -25,7 +25,7 @@ def history_facts(
     """
     now = history.time[decisions] if time is None else time
     return VisibleFacts(
-        len(decisions),
+        now,
         lambda codes: has_code(history, decisions, profile.rows(codes)),
         lambda codes: latest_value(history, decisions, profile.rows(codes)),
         lambda codes, numeric: days_since(history, decisions, profile.rows(codes), now, numeric),

@@ -1,6 +1,5 @@
 """Facts of a study as other systems send them: under standard codes, or as a date of birth."""
 
-import datetime
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -58,9 +57,3 @@ def other_family(code: str) -> str:
     if family not in _OBSERVED:
         return ""
     return f"{_OBSERVED[1 - _OBSERVED.index(family)]}//{rest}"
-
-
-def completed_years(birth: datetime.datetime, at: datetime.datetime) -> int:
-    """Whole years since birth; below 0 if it lies ahead."""
-    is_before = (at.month, at.day) < (birth.month, birth.day)
-    return at.year - birth.year - is_before

@@ -15,8 +15,9 @@ from posology.advice.form.training_facts import EVIDENCE, measure_facts
 from posology.artifact import Artifact
 from posology.cohorts.study.reader import parse_study, read_study, shipped_study_path
 from posology.domain.cohort import TRAIN, select_split
+from posology.domain.formulas.ages import completed_years
 from posology.domain.serialization import serialize
-from posology.domain.standard_facts import StandardFact, completed_years
+from posology.domain.standard_facts import StandardFact
 from posology.errors import RecordError, StudyError
 from posology.records.schema import EVENTS
 from posology.workflows.advice.keys import RULES

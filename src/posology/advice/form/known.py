@@ -9,8 +9,8 @@ from posology.advice.form.field import STATIC, Form
 from posology.advice.form.unit_names import decade_words, plain_unit
 from posology.advice.form.values import Entry
 from posology.domain.codes import display_name, without_system
+from posology.domain.formulas.ages import completed_years
 from posology.domain.recommendation.findings import KnownFact
-from posology.domain.standard_facts import completed_years
 from posology.language.catalogue import deferred, tr
 from posology.language.numbers import number
 

@@ -12,7 +12,8 @@ from posology.advice.form.field import STATIC, Field, Form
 from posology.advice.form.moments import day_words
 from posology.advice.form.unit_names import needs_unit, unread_unit, without_unit
 from posology.advice.form.values import Entry, check_limits, decade_of
-from posology.domain.standard_facts import CODE, NUMBER, StandardFact, completed_years
+from posology.domain.formulas.ages import completed_years
+from posology.domain.standard_facts import CODE, NUMBER, StandardFact
 from posology.errors import RecordError
 from posology.language.catalogue import deferred, tr
 from posology.records.pipeline.units import convert_number, plausible_limits

@@ -6,7 +6,8 @@ from dataclasses import replace
 
 from posology.advice.form.field import DATED, STATIC, UNKNOWN, Field
 from posology.advice.form.moments import day_words
-from posology.advice.form.values import BIRTH_YEAR_DAYS, Entry
+from posology.advice.form.values import Entry
+from posology.domain.formulas.ages import birth_of_age
 from posology.errors import RecordError
 from posology.language.catalogue import deferred, tr
 
@@ -30,7 +31,7 @@ def align_times(
     for entry in entries:
         field, time = entry.field, entry.time
         if entry.age is not None:
-            time = (time or decision) - datetime.timedelta(days=entry.age * BIRTH_YEAR_DAYS)
+            time = birth_of_age(entry.age, time or decision)
         elif time is None and field.timing == DATED and entry.code:
             _check_recent(field, source)
             time = decision

@@ -34,7 +34,6 @@ _YEARS = ("years", "year", "y", "a", "jahre", "jahr", "j")
 """Words of a form in English and German."""
 BMI_UNITS = ("kg/m2", "kg/m²", "kg/m^2", "kg/m*2")
 _KEYS = ("value", "unit", "date", "since")
-BIRTH_YEAR_DAYS = 365.25
 
 
 @dataclass(frozen=True, slots=True)

@@ -57,7 +57,7 @@ def event_facts(
             latest = np.maximum(latest, last_time(matches, rows))
         return at.time - np.where(np.isfinite(latest), latest, np.nan)
 
-    return VisibleFacts(len(at), has_code, latest_value, days_since)
+    return VisibleFacts(at.time, has_code, latest_value, days_since)
 
 
 def _by_visibility(

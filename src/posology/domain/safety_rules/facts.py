@@ -7,6 +7,7 @@ import numpy as np
 from jaxtyping import Bool, Float64, Int8
 
 from posology.domain.codes import Names, display_names
+from posology.domain.formulas.ages import ages
 from posology.domain.safety_rules.bounds import is_above, is_at_least, is_at_most, is_below
 from posology.domain.safety_rules.rule import Fact
 from posology.language.catalogue import tr
@@ -16,16 +17,14 @@ CLEAR, MET, UNKNOWN = 0, 1, 2
 """Whether a condition or rule does not hold, holds, or cannot be judged."""
 
 Status = Int8[np.ndarray, " decision"]
-YEAR = 365.25
-"""Days."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class VisibleFacts:
     """What is visible to each decision, whether read from a History or from sorted events."""
 
-    count: int
-    """Number of decisions."""
+    time: Float64[np.ndarray, " decision"]
+    """Of each decision, in days since 1970-01-01; NaN if unknown."""
     has_code: Callable[[tuple[str, ...]], Bool[np.ndarray, " decision"]]
     """Whether any code of these prefixes is visible to each decision."""
     latest_value: Callable[[tuple[str, ...]], Float64[np.ndarray, " decision"]]
@@ -33,6 +32,11 @@ class VisibleFacts:
     days_since: Callable[[tuple[str, ...], bool], Float64[np.ndarray, " decision"]]
     """Days from the last visible dated event of these prefixes, of those with a number if True;
     NaN where there is none."""
+
+    @property
+    def count(self) -> int:
+        """Number of decisions."""
+        return len(self.time)
 
 
 def fact_status(facts: VisibleFacts, fact: Fact) -> Status:
@@ -53,7 +57,7 @@ def fact_value(facts: VisibleFacts, fact: Fact) -> Float64[np.ndarray, " decisio
     if not fact.is_number:
         return np.full(facts.count, np.nan)
     if fact.is_age:
-        return facts.days_since(fact.codes, False) / YEAR
+        return ages(facts.time - facts.days_since(fact.codes, False), facts.time)
     return np.where(is_stale(facts, fact), np.nan, facts.latest_value(fact.codes))
 
 

@@ -10,9 +10,10 @@ import pyarrow.compute as pc
 from posology.advice.form.field import Field
 from posology.advice.form.moments import parse_decision
 from posology.advice.form.reading import read_filled_form, read_records
-from posology.advice.form.values import BIRTH_YEAR_DAYS, NOT_KNOWN
+from posology.advice.form.values import NOT_KNOWN
 from posology.artifact import Artifact
 from posology.domain.codes import has_prefix
+from posology.domain.formulas.ages import completed_years
 from posology.errors import RecordError
 from posology.workflows.patient import Patient, form_of, read_given
 from posology.workflows.recommend import RecommendResult, recommend
@@ -170,4 +171,4 @@ def _age(
         return f"{10 * number:.0f}-{10 * number + 9:.0f}"
     if number is not None:
         return f"{number:.6g}"
-    return "" if time is None else str(int((now - time).days / BIRTH_YEAR_DAYS))
+    return "" if time is None else str(completed_years(time, now))
