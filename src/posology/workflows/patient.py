@@ -4,7 +4,7 @@ import datetime
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -15,7 +15,7 @@ from posology.advice.form.build import build_form
 from posology.advice.form.field import Form
 from posology.advice.form.moments import parse_decision
 from posology.advice.form.patient_reading import PatientReading
-from posology.advice.form.reading import read_filled_form, read_records
+from posology.advice.form.reading import event_times, read_filled_form, read_records
 from posology.advice.form.training_facts import EVIDENCE, TrainingFacts
 from posology.advice.uncertainty.distance import usual_families
 from posology.advice.uncertainty.evidence import EVIDENCE as UNCERTAINTY
@@ -62,7 +62,9 @@ def encode_with_facts(
         reads_images = patient_images.image_size(model.policy) > 0
         if reads_images and isinstance(given := read_given(patient), dict):
             folder = Path(patient).parent if isinstance(patient, str | Path) else None
-            patient, shown = patient_images.take_images(model, given, folder)
+            body = given if at is None else _with_decision(given, at, "patient")
+            times = partial(event_times, form=form_of(model), today=today())
+            patient, shown = patient_images.take_images(model, body, folder, times)
     events, reading = read_known_events(model, patient, at, unknown)
     now = datetime.datetime.fromisoformat(reading.decision) - datetime.datetime(1970, 1, 1)  # noqa: DTZ001
     days = now / datetime.timedelta(days=1)

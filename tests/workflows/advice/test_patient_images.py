@@ -128,3 +128,28 @@ def test_a_file_that_is_missing_is_an_error(folder: Path, model: Artifact) -> No
     path.write_text(json.dumps(form(image="gone.png")))
     with pytest.raises(RecordError, match=r"event 1 \(IMAGE//XC//SKIN\): gone.png cannot be read"):
         recommend(model, path)
+
+
+@pytest.mark.parametrize(
+    ("stated", "exact"),
+    [
+        ("2026", "2026-01-30"),  # halfway from January to the decision
+        ("2025", "2025-07-01"),
+        (None, "2026-03-01"),  # taken as recorded at the decision
+    ],
+)
+def test_each_event_shows_its_own_image_however_its_date_is_stated(
+    model: Artifact, stated: str | None, exact: str
+) -> None:
+    dark, light = (np.full((32, 32), level).tolist() for level in (0.1, 0.9))
+    other = {"code": PICTURE, "time": "2026-02-10", "image": light}
+
+    def shown(time: str | None) -> list[float]:
+        body = form(image=dark)
+        body["events"] = [body["events"][0] | {"time": time}, other]
+        history, _ = encode(model, body)
+        assert history.images is not None
+        rows = history.images.row[history.images.row != NO_IMAGE]
+        return [float(history.images.frames[history.images.offsets[r]].max()) for r in rows]
+
+    assert shown(stated) == shown(exact)

@@ -2,6 +2,7 @@
 
 import datetime
 from dataclasses import replace
+from typing import Any
 
 import pyarrow as pa
 
@@ -35,6 +36,15 @@ def read_filled_form(
     content = read_form(body, form, source, today)
     table, reading = _read(content.entries, form, (content.decision, source), content.unknown)
     return table, replace(reading, assumed=(*content.contradictions, *reading.assumed))
+
+
+def event_times(
+    body: dict[str, Any], form: Form, today: datetime.datetime
+) -> list[datetime.datetime | None]:
+    """The time of each of a form's `events`, as the history has it; None of a static one."""
+    content = read_form(body, form, "patient", today)
+    aligned, _ = align_times(content.entries, content.decision, "patient")
+    return [entry.time for entry in aligned[len(aligned) - len(body.get("events") or ()) :]]
 
 
 def read_records(

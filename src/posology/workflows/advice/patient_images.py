@@ -1,6 +1,7 @@
 """The images of one patient, for a policy that reads them: files or pixels in a form's events."""
 
-from collections.abc import Mapping
+import datetime
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -8,7 +9,6 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float16
 
-from posology.advice.form.moments import parse_moment
 from posology.artifact import Artifact
 from posology.cohorts.images import match_events
 from posology.domain.codes import vocabulary_rows
@@ -24,6 +24,9 @@ from posology.records.sources.imaging.pixels import PixelError, PixelSettings, r
 KEY = "image"
 """Key of an event of a form: a file beside the patient's file, or the pixels as lists."""
 
+EventTimes = Callable[[dict[str, Any]], Sequence[datetime.datetime | None]]
+"""Of each of a form's events, None of a static one."""
+_STATIC = datetime.datetime(1, 1, 1)  # noqa: DTZ001 - MEDS times have no zone
 Shown = tuple[str, Float16[np.ndarray, "frame row column"]]
 """The code of an event, and the image that it shows."""
 
@@ -47,27 +50,32 @@ def check_image_size(policy: Policy, history: History) -> None:
 
 
 def take_images(
-    model: Artifact, form: Mapping[str, Any], folder: Path | None
+    model: Artifact, body: Mapping[str, Any], folder: Path | None, times: EventTimes
 ) -> tuple[dict[str, Any], list[Shown]]:
     """The form without its images, and the images in time order.
 
-    folder: where files are; None: no file is read. RecordError names the event and the mend.
+    RecordError names the event and the mend.
+
+    Args:
+        folder: where files are; None: no file is read.
+        times: of the events of a form without images, as the model's history has them.
     """
     size, shown, events = image_size(model.policy), [], []
-    given = form.get("events")
+    given = body.get("events")
     if not isinstance(given, list):
-        return {**form}, []
-    for number, event in enumerate(given, start=1):
+        return {**body}, []
+    for number, event in enumerate(given):
         if isinstance(event, dict) and isinstance(event.get("code"), str) and KEY in event:
-            place = f"patient: event {number} ({event['code']})"
+            place = f"patient: event {number + 1} ({event['code']})"
             array = _read(event[KEY], (size, event["code"]), folder, place)
-            when = event.get("time")
-            moment = "" if when is None else parse_moment(when, f"{place}: time").isoformat()
-            shown.append((moment, event["code"], array))
+            shown.append((number, event["code"], array))
             event = {key: value for key, value in event.items() if key != KEY}
         events.append(event)
-    in_order = sorted(shown, key=lambda one: one[0])
-    return {**form, "events": events}, [(code, array) for _, code, array in in_order]
+    without = {**body, "events": events}
+    if len(shown) > 1:
+        time = times(without)
+        shown.sort(key=lambda one: time[one[0]] or _STATIC)
+    return without, [(code, array) for _, code, array in shown]
 
 
 def show_images(history: History, profile: Profile, shown: list[Shown]) -> History:

@@ -28,6 +28,35 @@ def test_a_header_gives_modality_body_part_and_time(dicom: Path) -> None:
     assert event["text_value"] is None
 
 
+@pytest.mark.parametrize(
+    ("day", "time"),
+    [
+        ("20261129", "2026-11-29 11:27:49"),
+        ("2026.11.29", "2026-11-29 11:27:49"),
+        ("2026", "2026-12-31 23:59:59"),
+        ("202611", "2026-11-30 23:59:59"),  # once read as 1 January
+        ("20261", None),
+        ("20261301", None),
+        ("202613", None),
+    ],
+)
+@pytest.mark.filterwarnings("ignore")
+def test_an_image_of_a_month_is_known_when_the_month_is_over(
+    dicom: Path, tmp_path: Path, day: str, time: str | None
+) -> None:
+    import pydicom
+
+    image = pydicom.dcmread(dicom / "CT_small.dcm")
+    for prefix in ("Series", "Study", "Acquisition", "Content"):
+        setattr(image, f"{prefix}Date", day)
+        setattr(image, f"{prefix}Time", "112749")
+    image.save_as(tmp_path / "image.dcm")
+    batch = combine_batches(read_dicom([tmp_path / "image.dcm"]))
+    assert [str(event["time"]) for event in batch.events.to_pylist()] == ([time] if time else [])
+    reasons = [] if time else ["no date that can be read"]
+    assert batch.rejected["reason"].to_pylist() == reasons
+
+
 def test_every_file_in_pydicom_is_read_or_rejected(dicom: Path) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # pydicom's, about files that are damaged on purpose

@@ -5,7 +5,7 @@ import struct
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from posology.records.io.python_tables import parse_cell_time, parse_subject, re
 from posology.records.io.settings import load_settings
 from posology.records.io.subject_ids import to_subject_id
 from posology.records.io.text_lines import list_files, other_files
-from posology.records.io.times import parse_time_zone, to_microseconds
+from posology.records.io.times import parse_time, parse_time_zone, to_microseconds
 from posology.records.pipeline.staging import (
     Source,
     StagedSource,
@@ -56,6 +56,9 @@ PICTURE_COLUMNS = ("subject", "time", "file")
 """Columns that a table of pictures must have."""
 _DATED = ("Series", "Study", "Acquisition", "Content")
 """Prefixes of the date and time tags, by preference."""
+
+_DAY = re.compile(r"(\d{4})(?:\.?(\d\d))?(?:\.?(\d\d))?")
+"""`20261129`, or with dots in old files; some hold a year or month alone."""
 
 _DAMAGED = (
     *(OSError, EOFError, ValueError, KeyError),
@@ -293,10 +296,16 @@ def read_pictures(
 
 
 def _parse_time(tags: dict[str, str], prefix: str) -> datetime | None:
-    """Date and time of the tags with this prefix; None if there is no valid date."""
+    """Date and time of the tags with this prefix; None if there is no valid date.
+
+    A year or month alone is known when it is over, as in every other source.
+    """
     day, clock = tags[f"{prefix}Date"], tags[f"{prefix}Time"]
+    found = _DAY.fullmatch(day)
     try:
-        first = datetime.strptime(day.replace(".", ""), "%Y%m%d")  # noqa: DTZ007
+        if found is None or found[3] is None:
+            return None if found is None else _last_second("-".join(filter(None, found.groups())))
+        first = datetime(int(found[1]), int(found[2]), int(found[3]))  # noqa: DTZ001
     except ValueError:
         return None
     match = re.match(r"(\d\d)(\d\d)?(\d\d)?", clock.replace(":", ""))
@@ -305,3 +314,8 @@ def _parse_time(tags: dict[str, str], prefix: str) -> datetime | None:
         return first.replace(hour=parts[0], minute=parts[1], second=parts[2])
     except ValueError:
         return first
+
+
+def _last_second(year_or_month: str) -> datetime:
+    end = parse_time(year_or_month, parse_time_zone("UTC"), end=True)
+    return datetime(1970, 1, 1) + timedelta(microseconds=end)  # noqa: DTZ001
