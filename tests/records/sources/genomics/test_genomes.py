@@ -66,6 +66,22 @@ def test_genotypes_at_the_panels_positions(tmp_path: Path) -> None:
     assert set(packed.events["time"].to_pylist()) == {None}
 
 
+@pytest.mark.parametrize(
+    ("known", "time"),
+    [
+        ("2026", "2026-12-31 23:59:59"),
+        ("2026-05", "2026-05-31 23:59:59"),
+        ("2026-05-03", "2026-05-03 00:00:00"),
+        ("2026-05-03T09:30:00+02:00", "2026-05-03 07:30:00"),
+    ],
+)
+def test_a_report_of_a_month_is_known_when_the_month_is_over(
+    tmp_path: Path, known: str, time: str
+) -> None:
+    batch = read(tmp_path, vcf(FULL), known=known)
+    assert {str(t) for t in batch.events["time"].to_pylist()} == {time}
+
+
 def test_an_absent_position_is_no_call_never_reference(tmp_path: Path) -> None:
     batch = read(tmp_path, vcf(FULL[:1]))
     assert batch.events["code"].to_pylist() == ["GENOTYPE//CYP2C19_rs4244285//A/G"]

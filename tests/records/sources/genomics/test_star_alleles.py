@@ -37,6 +37,13 @@ def test_settled_genes_are_events(tmp_path: Path) -> None:
     assert batch.rejected["reason"].to_pylist() == ["None of its 5 positions has a call"]
 
 
+def test_a_report_of_a_month_is_known_when_the_month_is_over(tmp_path: Path) -> None:
+    batch = read(tmp_path, FULL, known="2026-05")
+    assert {str(t) for t in batch.events["time"].to_pylist()} == {"2026-05-31 23:59:59"}
+    with pytest.raises(RecordError, match="known 'soon' is not an ISO 8601 time"):
+        read(tmp_path, FULL, known="soon")
+
+
 def test_what_is_not_settled_is_rejected_with_its_reason(tmp_path: Path) -> None:
     missing = read(tmp_path, FULL[:1] + FULL[2:])
     assert missing.events.num_rows == 0

@@ -8,9 +8,10 @@ from pathlib import Path
 
 from posology.errors import RecordError
 from posology.records.batching import BatchBuilder, code_part, reject_other_files
+from posology.records.io.python_tables import parse_cell_time
 from posology.records.io.subject_ids import to_subject_id
 from posology.records.io.text_lines import list_files, read_lines
-from posology.records.io.times import parse_time, parse_time_zone
+from posology.records.io.times import parse_time_zone
 from posology.records.schema import Batch, Event, Rejection
 from posology.records.sources.genomics.vcf import (
     Call,
@@ -50,7 +51,7 @@ class VcfSettings:
 
     panel: Path = PANEL
     known: str | None = None
-    """ISO 8601 time of the report; without it, genotypes are static facts."""
+    """ISO 8601 time of the report, a year or month at its end; without it, genotypes are static."""
     assembly: str | None = None
     """GRCh38, if the file's header has neither contig lengths nor an assembly."""
     tables: Path | None = None
@@ -102,11 +103,7 @@ def read_vcf(paths: Iterable[str | Path], settings: VcfSettings | None = None) -
     """
     settings = settings or VcfSettings()
     panel = read_panel(settings.panel)
-    zone = parse_time_zone("UTC")
-    try:
-        time = parse_time(settings.known, zone) if settings.known else None
-    except ValueError as error:
-        raise RecordError(f"known {settings.known!r} is not an ISO 8601 time") from error
+    time = report_time(settings)
     builder = BatchBuilder(settings.batch_rows)
     paths = [*paths]
     reject_other_files(builder, paths, VCF_EXTENSIONS)
@@ -114,6 +111,16 @@ def read_vcf(paths: Iterable[str | Path], settings: VcfSettings | None = None) -
         _read_file(path, panel, settings, time, builder)
         yield from builder.batches()
     yield from builder.batches(last=True)
+
+
+def report_time(settings: VcfSettings) -> int | None:
+    """When genotypes are known, in microseconds since 1970; None of static facts."""
+    if not settings.known:
+        return None
+    try:
+        return parse_cell_time(settings.known, parse_time_zone("UTC"))
+    except ValueError as error:
+        raise RecordError(f"known {settings.known!r} is not an ISO 8601 time") from error
 
 
 def _read_file(

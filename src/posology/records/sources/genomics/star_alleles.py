@@ -14,10 +14,9 @@ from posology.errors import RecordError
 from posology.records.batching import BatchBuilder, code_part
 from posology.records.io.subject_ids import to_subject_id
 from posology.records.io.text_lines import list_files
-from posology.records.io.times import parse_time, parse_time_zone
 from posology.records.schema import Batch, Event, Rejection
 from posology.records.sources.genomics.gene_sites import read_gene_sites
-from posology.records.sources.genomics.genomes import VCF_EXTENSIONS, VcfSettings
+from posology.records.sources.genomics.genomes import VCF_EXTENSIONS, VcfSettings, report_time
 from posology.records.sources.genomics.pgx_tables import read_pgx_tables
 
 _NAMED = 3
@@ -32,8 +31,7 @@ def read_star_alleles(paths: Iterable[str | Path], settings: VcfSettings) -> Ite
     if settings.tables is None:
         raise RecordError("star alleles need tables: name their folder (tables = FOLDER)")
     tables = read_pgx_tables(settings.tables)
-    known = settings.known
-    time = parse_time(known, parse_time_zone("UTC")) if known else None
+    time = report_time(settings)
     builder = BatchBuilder(settings.batch_rows)
     for path in list_files(paths, VCF_EXTENSIONS):
         try:
