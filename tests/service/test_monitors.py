@@ -104,7 +104,7 @@ def test_an_alarm_is_the_headline_of_the_page_and_an_earlier_one_names_its_monit
     assert reference is not None
     months = [[MonitorMonth(100, 0.9, 2.0, True, row == 0) for row in range(2)]]
     months.append([MonitorMonth(100, 0.5, 0.0, True, False) for _ in range(2)])
-    now = Verdict(681, reference.monitors[:2], (), (tuple(months[0]),), (2.0,), (True,))
+    now = Verdict(12 * 2026 + 9, reference.monitors[:2], (), (tuple(months[0]),), (2.0,), (True,))
     earlier = replace(now, months=tuple(map(tuple, months)), alarms=(True, False))
     about = f"{reference.monitors[0].name} rose"
     assert alarm_words(now, 0) == about

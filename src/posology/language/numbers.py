@@ -55,8 +55,8 @@ def is_ambiguous(text: str) -> bool:
 
 
 def year_month(months: int) -> str:
-    """A month, counted from January 1970: `2026-11`, or `11/2026`."""
-    year, place = 1970 + months // 12, months % 12 + 1
+    """A month, counted from January of year 0: `2026-11`, or `11/2026`."""
+    year, place = months // 12, months % 12 + 1
     return f"{place:02d}/{year}" if current_language() == GERMAN else f"{year}-{place:02d}"
 
 

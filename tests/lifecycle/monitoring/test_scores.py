@@ -72,8 +72,8 @@ def test_residuals_are_outcome_minus_prediction() -> None:
 
 
 def test_a_patient_counts_once_a_month_and_outcomes_when_they_are_known() -> None:
-    assert count_scores(Score(RECORDED, "LAB"), observations(), 2).tolist() == [[1, 1], [0, 1]]
-    assert count_scores(Score(EFFECTIVE), observations(), 3).tolist() == [[0, 0], [0, 1], [0, 1]]
+    assert count_scores(Score(RECORDED, "LAB"), observations(), 0, 2).tolist() == [[1, 1], [0, 1]]
+    assert count_scores(Score(EFFECTIVE), observations(), 0, 3).tolist() == [[0, 0], [0, 1], [0, 1]]
 
 
 def many(seed: int, n: int = 400) -> Observations:

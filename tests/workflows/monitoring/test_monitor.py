@@ -140,11 +140,42 @@ def test_a_decision_dated_far_ahead_does_not_move_the_last_month(
     assert monitor(saved(), late, until).is_alarm
 
 
+@pytest.mark.parametrize(
+    ("years", "settings", "month"),
+    [
+        (3, MonitorSettings(), "1997-01"),
+        (60, MonitorSettings(settle=1), "1940-01"),
+        (3, MonitorSettings(until=datetime.date(2000, 3, 1), settle=1), "1997-01"),
+        (3, MonitorSettings(since=datetime.date(1990, 1, 1)), "1997-01"),
+    ],
+)
+def test_a_decision_dated_far_before_does_not_move_the_first_month(
+    years: int, settings: MonitorSettings, month: str
+) -> None:
+    early = dated_later(later(25.0), [3], -365 * years)
+    match = (
+        rf"1 decision is dated over a year before all others \(patient 3 in {month}\), and would "
+        r"be the first month\. Mend the dates, or name the first month with --since 2000-01\."
+    )
+    with pytest.raises(UserError, match=match):
+        monitor(saved(), early, settings)
+    result = monitor(saved(), early, replace(settings, since=datetime.date(2000, 1, 1)))
+    assert result.is_alarm
+    assert len(result.verdict.months) == MONTHS - settings.settle
+
+
 def test_several_stray_decisions_are_counted_and_a_pause_of_years_is_not_stray() -> None:
     few, many = list(range(1, 5)), list(range(1, 200))
     with pytest.raises(UserError, match=r"4 decisions are .* \(patient 1 in .* and 1 more\)"):
         monitor(saved(), dated_later(later(), few, 2000))
     assert len(monitor(saved(), dated_later(later(), many, 2000)).verdict.months) > 60
+
+
+def test_dates_shifted_before_1970_are_judged_as_any() -> None:
+    everyone = pc.unique(later()["subject_id"]).to_pylist()
+    result = monitor(saved(), dated_later(later(25.0), everyone, -365 * 60))
+    assert result.is_alarm
+    assert result.verdict.alarms == (False,) * (len(result.verdict.months) - 1) + (True,)
 
 
 def test_shifted_dates_say_nothing_of_today() -> None:

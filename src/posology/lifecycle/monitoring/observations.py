@@ -20,7 +20,7 @@ class Observations:
     patient: Int64[np.ndarray, " decision"]
     """Any number that is the patient's own."""
     decided: Int64[np.ndarray, " decision"]
-    """Month of the decision, counted from any month."""
+    """Month of the decision, counted from any month that makes none negative."""
     followed: Int64[np.ndarray, " decision"]
     """Month in which the outcome was complete; UNKNOWN without one."""
     recorded: Bool[np.ndarray, "decision fact"]

@@ -78,11 +78,14 @@ def find_scored(score: Score, of: Observations) -> Scored:
     return Scored(keep, rows[keep], month[keep])
 
 
-def count_scores(score: Score, of: Observations, months: int) -> Int64[np.ndarray, "month score"]:
-    """Decisions of each of the months, from 0, with each value of the score."""
+def count_scores(
+    score: Score, of: Observations, first: int, months: int
+) -> Int64[np.ndarray, "month score"]:
+    """Decisions of each of so many months from the first, with each value of the score."""
     scored, size = find_scored(score, of), len(score.values)
-    inside = scored.month < months
-    flat = scored.month[inside] * size + scored.value[inside]
+    month = scored.month - first
+    inside = (month >= 0) & (month < months)
+    flat = month[inside] * size + scored.value[inside]
     return np.bincount(flat, minlength=months * size).reshape(months, size)
 
 

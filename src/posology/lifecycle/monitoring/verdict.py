@@ -60,7 +60,7 @@ def judge_months(reference: Reference, observed: Observations, last_month: int) 
     months = last_month - start + 1
     if months < 1:
         return None
-    counts = [_from_month(monitor, observed, start, months) for monitor in reference.monitors]
+    counts = [count_scores(m.score, observed, start, months) for m in reference.monitors]
     detector = make_detector(reference.monitors)
     stacked = stack_counts(detector, [[c[month] for c in counts] for month in range(months)])
     evidence = weigh_months(detector, stacked)
@@ -71,10 +71,6 @@ def judge_months(reference: Reference, observed: Observations, last_month: int) 
     total = tuple(float(x) for x in evidence.total)
     alarms = tuple(bool(x) for x in evidence.is_alarm)
     return Verdict(start, reference.monitors, detector.limits, rows, total, alarms)
-
-
-def _from_month(monitor: Monitor, observed: Observations, start: int, months: int) -> np.ndarray:
-    return count_scores(monitor.score, observed, start + months)[start:]
 
 
 def _month_row(

@@ -88,13 +88,13 @@ _SHARE = deferred("of 100 patients")
 
 
 def month_name(month: int) -> str:
-    """A month, counted from January 1970, such as 2026-03."""
-    return f"{1970 + month // 12}-{month % 12 + 1:02d}"
+    """A month, counted from January of year 0, such as 2026-03."""
+    return f"{month // 12:04d}-{month % 12 + 1:02d}"
 
 
 def month_number(date: datetime.date) -> int:
-    """The month of a date, counted from January 1970."""
-    return 12 * (date.year - 1970) + date.month - 1
+    """The month of a date, counted from January of year 0."""
+    return 12 * date.year + date.month - 1
 
 
 def unit_of(monitor: Monitor) -> str:

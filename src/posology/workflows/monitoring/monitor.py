@@ -33,7 +33,7 @@ from posology.lifecycle.monitoring.words import (
     shown_range,
 )
 from posology.workflows.monitoring.observe import observe_decisions
-from posology.workflows.monitoring.stray_dates import refuse_stray_dates
+from posology.workflows.monitoring.stray_dates import refuse_early_dates, refuse_late_dates
 from posology.workflows.policies.encode_records import encode_records
 from posology.workflows.progress import Progress, no_progress
 from posology.workflows.results import Row, render_text, rows_to_table
@@ -186,8 +186,11 @@ def monitor(
         )
     progress(f"{len(cohort):,} decisions")
     observed = observe_decisions(model.policy, cohort)
+    considered = select_observations(observed, _is_within(settings, observed.decided))
     if settings.until is None:
-        refuse_stray_dates(model.study.name, observed, datetime.datetime.now(datetime.UTC).date())
+        today = datetime.datetime.now(datetime.UTC).date()
+        refuse_late_dates(model.study.name, considered, today)
+    refuse_early_dates(model.study.name, considered)
     return judge(model, reference, observed, settings)
 
 
@@ -246,6 +249,15 @@ def _settle(
     early = observed.decided < first + months
     settled = settle(reference, select_observations(observed, early))
     return settled, select_observations(observed, ~early)
+
+
+def _is_within(settings: MonitorSettings, month: np.ndarray) -> np.ndarray:
+    within = np.ones(len(month), dtype=bool)
+    if settings.since is not None:
+        within &= month >= month_number(settings.since)
+    if settings.until is not None:
+        within &= month <= month_number(settings.until)
+    return within
 
 
 def _files(events: Path) -> list[Path]:

@@ -66,8 +66,9 @@ def observe_decisions(policy: Policy, cohort: Cohort) -> Observations:
 
 
 def month_of(days: np.ndarray) -> np.ndarray:
-    """Calendar months since January 1970 of days since 1970-01-01."""
-    return np.floor(days).astype("datetime64[D]").astype("datetime64[M]").astype(np.int64)
+    """Calendar months, counted from January of year 0, of days since 1970-01-01."""
+    since_1970 = np.floor(days).astype("datetime64[D]").astype("datetime64[M]").astype(np.int64)
+    return since_1970 + 12 * 1970
 
 
 def _predictions(policy: Policy, cohort: Cohort) -> tuple[np.ndarray, np.ndarray]:

@@ -163,7 +163,7 @@ def test_an_alarm_is_in_german() -> None:
     assert reference is not None
     level = next(m for m in reference.monitors if m.name == "weight, kg: level")
     month = MonitorMonth(100, 0.9, 2.0, True, True)
-    verdict = Verdict(681, (level,) * 6, (), ((month,) * 6,), (2.0,), (True,))
+    verdict = Verdict(12 * 2026 + 9, (level,) * 6, (), ((month,) * 6,), (2.0,), (True,))
     earlier = replace(verdict, months=((month,) * 6,) * 2, alarms=(True, False))
     rose = "Gewicht, kg: Niveau gestiegen"
     with in_language(GERMAN):
