@@ -276,3 +276,19 @@ def test_one_gain_has_one_interval(is_personal: bool, control: int | None) -> No
     assert study.abstention is not None
     assert study.abstention.curve[0].value == study.rule_values[0].value
     assert study.abstention.curve[-1].value == study.rule_values[-1].value
+
+
+def test_the_abstention_curve_counts_the_noise_that_folds_share() -> None:
+    """Once the row of 0 % was wider by the factor than that of 10 %."""
+    nuisance, truth = draw_nuisance("rct", 400, 0)
+    chosen = truth.expected.argmax(axis=1)
+    other = rule_of(truth.expected, np.where(np.arange(400) % 3, chosen, 1 - chosen))
+    plan = replace(plan_of(400), refitted_rules=[other])
+    rule = rule_of(truth.expected, chosen)
+    study = analyse_effects(nuisance, rule, plan, np.random.default_rng(0))
+    assert study.verdict.gain_error_factor > 1.3
+    assert study.abstention is not None
+    for gain in ("gain_over_best_single", "gain_over_usual_care"):
+        gains = [getattr(point, gain) for point in study.abstention.curve[:3]]
+        whole, *rest = (gain.high - gain.low for gain in gains)
+        assert rest == pytest.approx([whole] * 2, rel=0.06)

@@ -14,14 +14,15 @@ from posology.causal.conditional_effects import conditional_effect_errors
 from posology.causal.doubly_robust_scores import Nuisance
 from posology.causal.trial import Column, Mask, Matrix, option_name
 from posology.evaluation.effects.held_out_rule import EvaluatedRule
-from posology.evaluation.effects.policy_values import RuleValue, option_scores
+from posology.evaluation.effects.policy_values import ErrorFactors, RuleValue, option_scores
+from posology.evaluation.effects.shared_noise import shared_noise_factor
 from posology.evaluation.intervals import (
     Z_95,
     Difference,
     Interval,
     bootstrap_means,
-    paired_difference,
     percentile_interval,
+    widened_difference,
 )
 
 ABSTAINED_SHARES = tuple(i / 10 for i in range(11))
@@ -91,7 +92,13 @@ def assess_abstention(
     columns = np.column_stack(outcomes)[population]
     draws = bootstrap_means(columns, trial.subject[population], rng)
     points = [
-        _point(float(mask[population].mean()), columns.mean(axis=0), draws, column)
+        _point(
+            float(mask[population].mean()),
+            columns.mean(axis=0),
+            draws,
+            column,
+            _error_factors(nuisance, rule, mask, population),
+        )
         for column, mask in enumerate(abstained)
     ]
     return Abstention(tuple(options), tuple(points[:-1]), points[-1])
@@ -147,16 +154,38 @@ def _least_certain(z_scores: Column, population: Mask, share: float) -> Mask:
     return mask
 
 
+def _error_factors(
+    nuisance: Nuisance, rule: EvaluatedRule, abstained: Mask, population: Mask
+) -> ErrorFactors:
+    """Factors on the errors of the gains over the best single option and over usual care."""
+    if rule.gain_error_factor == 1:
+        return 1.0, 1.0
+    outcome, subject = nuisance.trial.outcome, nuisance.trial.subject[population]
+    over_single, over_usual = [], []
+    runs = zip(np.atleast_2d(rule.chosen), np.atleast_2d(rule.best_single_by_fold), strict=True)
+    for chosen, single in runs:
+        value = np.where(abstained, outcome, option_scores(nuisance.scores, chosen))
+        over_single.append((value - option_scores(nuisance.scores, single))[population])
+        over_usual.append((value - outcome)[population])
+    return (
+        shared_noise_factor(np.mean(over_single, axis=0), over_single, subject),
+        shared_noise_factor(np.mean(over_usual, axis=0), over_usual, subject),
+    )
+
+
 def _point(
     share: float,
     means: Float64[np.ndarray, " rule"],
     draws: Float64[np.ndarray, "replicate rule"],
     column: int,
+    factors: ErrorFactors,
 ) -> AbstentionPoint:
     """The last two columns are observed treatment and the best single option."""
     value, value_draws = float(means[column]), draws[:, column]
-    over_usual, over_single = (
-        paired_difference(float(means[column] - means[other]), value_draws, draws[:, other])
-        for other in (-2, -1)
+    over_single, over_usual = (
+        widened_difference(
+            float(means[column] - means[other]), value_draws - draws[:, other], factor
+        )
+        for other, factor in zip((-1, -2), factors, strict=True)
     )
     return AbstentionPoint(share, percentile_interval(value, value_draws), over_usual, over_single)
