@@ -3,11 +3,8 @@
 import numpy as np
 
 from posology.domain.history import subject_rows
-from posology.learners.features.recent_window import (
-    MAX_STANDARD_SCORE,
-    build_recent_rows,
-    fit_recent_window,
-)
+from posology.learners.features.last_values import MAX_STANDARD_SCORE
+from posology.learners.features.recent_window import build_recent_rows, fit_recent_window
 from tests.builders.belief_cohort import small_trajectories
 from tests.builders.synthetic_iwpc import cohort as make_cohort
 

@@ -3,7 +3,7 @@
 import numpy as np
 
 from posology.domain.history import subject_rows
-from posology.learners.features.recent_window import MAX_STANDARD_SCORE
+from posology.learners.features.last_values import MAX_STANDARD_SCORE
 from posology.learners.features.visit_sequences import build_visits, fit_visits
 from tests.builders.belief_cohort import small_trajectories
 

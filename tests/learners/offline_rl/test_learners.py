@@ -17,6 +17,7 @@ from posology.learners.offline_rl.q_network import (
     select_rows,
 )
 from posology.simulators.mdp import policy_value
+from tests.builders.belief_cohort import small_trajectories
 from tests.builders.decision_processes import survival_mdp, uniform_policy
 from tests.builders.survival_cohort import survival_cohort
 
@@ -59,3 +60,11 @@ def test_a_learned_policy_is_better_than_the_behaviour(cohort, learner) -> None:
     mdp = survival_mdp()
     behaviour = policy_value(mdp, uniform_policy(mdp))
     assert policy_value(mdp, by_state(policy, cohort)) > behaviour + 0.02
+
+
+def test_fitted_values_see_past_treatments_that_do_not_predict_returns_better() -> None:
+    """What came of a treatment bears on the next choice however little it says of the return."""
+    cohort = small_trajectories(200)
+    parts = (select_split(cohort, split) for split in (TRAIN, VALIDATION))
+    settings = QNetworkSettings(hidden=8, members=1, epochs=1)
+    assert PessimisticFQI(settings).fit(*parts).spec.treatment_lags == settings.treatment_lags

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 
 import numpy as np
-from jaxtyping import Bool, Float, Float32, Float64, Int8, Int32, Int64
+from jaxtyping import Bool, Float32, Int8, Int32, Int64
 
 from posology.domain.cohort import Cohort
 from posology.domain.history import (
@@ -13,10 +13,14 @@ from posology.domain.history import (
     ragged_arange,
     subject_rows,
 )
+from posology.learners.features.last_values import (
+    changes_within_subject,
+    lagged_values,
+    mean_and_spread,
+    standard_scores,
+)
+from posology.learners.features.responses import ResponseSpec, build_responses, fit_responses
 from posology.learners.features.treatments_given import earlier_treatments, treatment_of_code
-
-MAX_STANDARD_SCORE = 6.0
-"""Standardised values are clipped here (our choice)."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -38,6 +42,13 @@ class RecentWindowSpec:
     treatments: int = 0
     option: Int32[np.ndarray, " code"] = field(default_factory=lambda: np.zeros(0, np.int32))
     """Treatment that each row of the vocabulary records; -1 for none. Empty without lags."""
+    responses: ResponseSpec | None = None
+    """What came of each treatment; its columns stand after the values."""
+
+    @property
+    def numbers(self) -> int:
+        """Number of columns with numbers."""
+        return len(self.value_code) + (len(self.responses.center) if self.responses else 0)
 
     @property
     def columns(self) -> int:
@@ -57,23 +68,31 @@ class RecentRows:
 
 
 def fit_recent_window(
-    cohort: Cohort, lags: int, code_steps: int, treatment_lags: int = 0
+    cohort: Cohort,
+    lags: int,
+    code_steps: int,
+    treatment_lags: int = 0,
+    *,
+    responses: bool = False,
 ) -> RecentWindowSpec:
     """Columns, means and standard deviations from training decisions.
 
     Codes whose value changes within a patient get `lags` columns, the others one; each of the last
     `treatment_lags` treatments has a column an option.
+
+    Args:
+        responses: whether what was seen so far, and what came of each option, has columns too.
     """
     history, codes = cohort.history, len(cohort.profile.codes)
     has_value = ~np.isnan(history.value)
     flag_code = np.flatnonzero(np.bincount(history.code[~has_value], minlength=codes) > 0)
     value_code, lag = [], []
     for code in np.flatnonzero(np.bincount(history.code[has_value], minlength=codes) > 0):
-        for back in range(lags if _changes_within_subject(history, int(code)) else 1):
+        for back in range(lags if changes_within_subject(history, int(code)) else 1):
             value_code.append(code)
             lag.append(back)
     codes_of_columns, lags_of_columns = np.array(value_code, np.int32), np.array(lag, np.int8)
-    raw = _raw_values((codes_of_columns, lags_of_columns), history, cohort.last_step)
+    raw = lagged_values((codes_of_columns, lags_of_columns), history, cohort.last_step)
     center, scale = mean_and_spread(raw)
     return RecentWindowSpec(
         codes_of_columns,
@@ -85,14 +104,16 @@ def fit_recent_window(
         treatment_lags,
         len(cohort.study.formulary.treatments),
         treatment_of_code(cohort),
+        fit_responses(cohort) if responses else None,
     )
 
 
 def build_recent_rows(spec: RecentWindowSpec, history: History, decisions: StepIndex) -> RecentRows:
     """One row per decision, from its visible events only."""
-    raw = _raw_values((spec.value_code, spec.lag), history, decisions)
-    scores = np.nan_to_num((raw - spec.center) / spec.scale, nan=0.0)
-    values = np.clip(scores, -MAX_STANDARD_SCORE, MAX_STANDARD_SCORE).astype(np.float32)
+    raw = lagged_values((spec.value_code, spec.lag), history, decisions)
+    values = standard_scores(raw, spec.center, spec.scale)
+    if spec.responses:
+        values = np.hstack([values, build_responses(spec.responses, history, decisions)])
     first = history.step_offsets[subject_rows(history, decisions)]
     owner, place = [], []
     for back in range(spec.code_steps + 1):
@@ -128,63 +149,3 @@ def _codes_in_step(
     owner = np.repeat(rows, counts)
     known = np.isin(code, spec.flag_code)
     return owner[known], np.searchsorted(spec.flag_code, code[known]).astype(np.int64)
-
-
-def mean_and_spread(
-    columns: Float[np.ndarray, "row column"],
-) -> tuple[Float64[np.ndarray, " column"], Float64[np.ndarray, " column"]]:
-    """Mean and standard deviation of each column's known values; 0 where none is known."""
-    known = ~np.isnan(columns)
-    count = np.maximum(known.sum(axis=0), 1)
-    center = np.where(known, columns, 0.0).sum(axis=0) / count
-    return center, np.sqrt((np.where(known, columns - center, 0.0) ** 2).sum(axis=0) / count)
-
-
-def latest_values(
-    codes: Int32[np.ndarray, " number"], history: History, decisions: StepIndex
-) -> Float32[np.ndarray, "decision number"]:
-    """The last visible number of each code at each decision; NaN where there is none."""
-    return _raw_values((codes, np.zeros(len(codes), np.int8)), history, decisions)
-
-
-def _raw_values(
-    columns: tuple[Int32[np.ndarray, " feature"], Int8[np.ndarray, " feature"]],
-    history: History,
-    decisions: StepIndex,
-) -> Float32[np.ndarray, "decision feature"]:
-    """Values as recorded for columns of (code, lag); NaN where there is none."""
-    value_code, lag = columns
-    raw = np.full((len(decisions), len(value_code)), np.nan, np.float32)
-    first = history.step_offsets[subject_rows(history, decisions)]
-    step_of = _steps_of_events(history)
-    for code in np.unique(value_code):
-        step, value = _values_of_code(history, int(code), step_of)
-        if not len(step):
-            continue
-        visible = np.searchsorted(step, decisions, side="right")
-        for column in np.flatnonzero(value_code == code):
-            event = visible - 1 - int(lag[column])
-            is_own = (event >= 0) & (step[np.maximum(event, 0)] >= first)
-            raw[is_own, column] = value[event[is_own]]
-    return raw
-
-
-def _values_of_code(
-    history: History, code: int, step_of: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """Steps and values of a code in order of time, and of value within a step."""
-    event = np.flatnonzero((history.code == code) & ~np.isnan(history.value))
-    step, value = step_of[event], history.value[event]
-    order = np.lexsort((value, step))
-    return step[order], value[order]
-
-
-def _steps_of_events(history: History) -> np.ndarray:
-    return np.repeat(np.arange(len(history.time)), np.diff(history.event_offsets))
-
-
-def _changes_within_subject(history: History, code: int) -> bool:
-    step, value = _values_of_code(history, code, _steps_of_events(history))
-    subject = np.searchsorted(history.step_offsets, step, side="right")
-    same = subject[1:] == subject[:-1]
-    return bool((value[1:] != value[:-1])[same].any())

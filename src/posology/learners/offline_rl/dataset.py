@@ -111,20 +111,13 @@ def build_dataset(cohort: Cohort, settings: QNetworkSettings) -> OfflineDataset:
 
 def fit_window(cohort: Cohort, settings: QNetworkSettings) -> RecentWindowSpec:
     """The columns of a row with these settings."""
-    return fit_recent_window(cohort, settings.lags, settings.code_steps, settings.treatment_lags)
-
-
-def choose_memory(
-    train: Cohort, validation: Cohort, settings: QNetworkSettings
-) -> QNetworkSettings:
-    """The settings without past treatments, if returns of validation patients are predicted better.
-
-    Where the last observation holds the whole state, past treatments only add noise.
-    """
-    if not settings.treatment_lags:
-        return settings
-    gain, _error = memory_gain(train, validation, settings)
-    return settings if gain >= 0 else replace(settings, treatment_lags=0)
+    return fit_recent_window(
+        cohort,
+        settings.lags,
+        settings.code_steps,
+        settings.treatment_lags,
+        responses=settings.responses,
+    )
 
 
 def memory_gain(

@@ -26,7 +26,9 @@ class QNetworkSettings:
     hidden: int = 96
     members: int = 3
     batch: int = 2048
-    """Decisions per batch."""
+    """Decisions per batch, at most."""
+    batches: int = 1
+    """Batches in a pass, at least: of fewer decisions each where there are few."""
     epochs: int = 14
     learning_rate: float = 1.5e-3
     """Initial rate; it decays linearly to 0."""
@@ -36,6 +38,8 @@ class QNetworkSettings:
     """Number of last steps whose codes are used."""
     treatment_lags: int = 5
     """Number of last treatments used."""
+    responses: bool = False
+    """Whether what was seen so far, and what came of each treatment, has columns too."""
     seed: int = 0
 
 
@@ -107,7 +111,7 @@ class QNetwork(nn.Module):
     ) -> None:
         super().__init__()
         rng = np.random.default_rng([settings.seed, outputs])
-        features, hidden = len(spec.value_code), settings.hidden
+        features, hidden = spec.numbers, settings.hidden
         count = members or settings.members
 
         def random_weights(*shape: int, inputs: int) -> nn.Parameter:
@@ -162,10 +166,11 @@ def train_network(
     """Minimise with Adam over random batches of `size` rows; `loss` takes rows and the epoch."""
     rng = np.random.default_rng(settings.seed)
     optimizer = torch.optim.Adam(network.parameters(), lr=settings.learning_rate)
-    batches = -(-size // settings.batch)
+    batch = min(settings.batch, -(-size // settings.batches))
+    batches = -(-size // batch)
     for epoch in range(settings.epochs):
         order = torch.from_numpy(rng.permutation(size))
-        for number, rows in enumerate(torch.split(order, settings.batch)):
+        for number, rows in enumerate(torch.split(order, batch)):
             progress = (epoch * batches + number) / (settings.epochs * batches)
             optimizer.param_groups[0]["lr"] = settings.learning_rate * (1 - progress)
             optimizer.zero_grad(set_to_none=True)
