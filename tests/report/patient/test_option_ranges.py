@@ -29,7 +29,7 @@ def test_a_range_of_doses_is_not_shown_as_a_dose_to_give() -> None:
     table = option_table(ADVICE)
     assert table is not None
     assert {row.dose for row in table.rows} == {""}
-    assert table.note == RANGES
+    assert table.note.startswith(f"{RANGES} Also: how many of the similar patients had such")
     assert table.heading == "In which range this patient's dose lies"
 
 

@@ -43,11 +43,14 @@ from posology.report.patient.marks import Axis, axis_svg, common_axis, interval_
 RANGES = deferred(
     "Each row is a range of doses, not a dose to give: the dose stands below. Figures: how many of "
     "100 patients with facts like these need a dose in that range, by the model, with the 95 % "
-    "interval. Under a range: how many of the similar patients had such a dose. They share only a "
-    "few facts with this patient, so the two may differ. What another dose would have done is not "
-    "known, so no row is compared with usual care."
+    "interval. What another dose would have done is not known, so no row is compared with usual "
+    "care."
 )
 """Of a study whose outcome is the right dose, and whose options are ranges of it."""
+_SIMILAR = deferred(
+    "Also: how many of the similar patients had such a dose. They share only a few facts with this "
+    "patient, so the two may differ."
+)
 OF_100 = deferred("of 100")
 MOST_HARMS = 5
 """Columns of harms that fit beside the benefit; further ones stand in words under the row."""
@@ -130,7 +133,8 @@ def _note(advice: Recommendation, rows: tuple[OptionRow, ...]) -> str:
     if all(row.tag is not None for row in rows):
         return ""
     if is_of_ranges(advice):
-        return tr(RANGES)
+        is_counted = any(row.notes for row in rows if row.tag is None)
+        return f"{tr(RANGES)} {tr(_SIMILAR)}" if is_counted else tr(RANGES)
     if advice.unit:
         text = tr(
             "Goal: {goal}. Figures: the mean in {unit}, with the 95 % interval. A difference "

@@ -149,7 +149,7 @@ def _option(table: OptionTable, row: OptionRow) -> Group:
         grid.add_column(width=width, overflow="fold")
     value = f"{row.value} ({row.interval})" if row.interval else row.value
     goal = tr("Reach the goal") if table.goal_unit == tr(OF_100) else tr("Mean")
-    goal = tr("Need such a dose") if table.note == tr(RANGES) else goal
+    goal = tr("Need such a dose") if table.note.startswith(tr(RANGES)) else goal
     grid.add_row(goal, value, _change(row.change, row.change_interval, row.verdict, row.kind))
     for harm in row.harms:
         name = f"{harm.name}, {harm.unit}" if harm.unit else harm.name

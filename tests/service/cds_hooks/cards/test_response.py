@@ -84,6 +84,11 @@ def test_a_card_has_no_column_that_holds_nothing() -> None:
     assert "In which range this patient's dose lies" in detail
     assert "Against usual care" not in detail
     assert "patients.; " not in detail
+    assert "Also: how many of the similar patients had such a dose." in detail
+    assert "; 96 of 214 similar patients had such a dose |" in detail
+    alone = tuple(replace(o, similar_patients=None) for o in ranges)
+    given = replace(given, advice=replace(given.advice, options=alone))
+    assert "similar patients had such a dose" not in cards(given)[0]["detail"]
     assert "Against usual care" in cards(inputs(BETTER_FOR_PATIENT))[0]["detail"]
 
 

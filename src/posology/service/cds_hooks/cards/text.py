@@ -78,6 +78,8 @@ def _row(row: OptionRow, harms: int) -> list[str]:
     if row.tag is not None:
         return [title, escape(_why_quiet(row)), *[""] * (1 + harms)]
     value = f"{row.value} ({row.interval})" if row.interval else row.value
+    if not row.change:  # the note on ranges speaks of the patients under them
+        value = "; ".join((value, *row.notes))
     change = f"{row.change} ({row.change_interval})" if row.change_interval else row.change
     verdict = f"{change}: {row.verdict}" if row.verdict else change
     cells = [f"{h.value} {h.change}".strip() for h in row.harms]
