@@ -6,10 +6,12 @@ import pytest
 from posology.advice.uncertainty.alike import (
     LEAST_COUNT,
     PatientsAlike,
+    _candidates,
     answer,
     answers_as_text,
     fit_patients_alike,
 )
+from posology.advice.uncertainty.facts import FactTable
 from posology.domain.cohort import Cohort, subset_decisions
 from tests.builders.policies import iwpc_cohort
 from tests.builders.small_cohorts import small_cohort, take_decisions
@@ -128,3 +130,10 @@ def test_of_a_stable_dose_all_decisions_are_known() -> None:
     assert found is not None
     options = [option for cell in found.cells for option in cell.options]
     assert sum(option.known or 0 for option in options) == len(made)
+
+
+def test_a_number_that_differs_only_among_later_decisions_is_asked_about() -> None:
+    """Once the first 200 decisions that have it told whether it differs."""
+    number = np.concatenate([np.zeros(200), np.arange(800.0)])[:, None]
+    asked = [cut for _, cut, _ in _candidates(FactTable(np.ones((1000, 1), bool), number))]
+    assert asked == [49.75, 299.5, 549.2]

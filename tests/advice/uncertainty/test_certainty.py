@@ -180,6 +180,18 @@ def test_a_number_beyond_training_counts_alike_on_both_sides(
     assert is_far_beyond(patient, facts) == (not -0.05 <= share <= 1.05)
 
 
+def test_zero_is_farther_from_training_than_half_of_its_smallest() -> None:
+    """Once 0 was near where the largest was over 20 times the smallest."""
+    facts, profile = measure_facts(iwpc_cohort()), iwpc_cohort().profile
+    row = profile.codes.index("HEIGHT")
+    low, high = list(facts.low), list(facts.high)
+    low[row], high[row] = 10.0, 1000.0
+    facts = replace(facts, low=tuple(low), high=tuple(high))
+    for height in (0.0, 5.0):
+        one = one_patient(height=height)
+        assert is_far_beyond(PatientAtHand(one.study, one.profile, one.history), facts)
+
+
 def test_the_studys_threshold_decides_what_is_outside(evidence: UncertaintyEvidence) -> None:
     shares = [assess(evidence, one_patient(row)).certainty.distance or 0.0 for row in range(20)]
     row = int(np.argmax(shares))

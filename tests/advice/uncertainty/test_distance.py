@@ -6,14 +6,17 @@ import pytest
 
 from posology.advice.uncertainty.distance import (
     Distance,
+    _varying,
     fit_distance,
     share_less_unusual,
     unusual_codes,
 )
+from posology.advice.uncertainty.facts import FactTable
 from posology.domain.cohort import Cohort, subset_decisions
+from posology.domain.history import History, offsets_from_counts
 from posology.domain.serialization import deserialize, serialize
 from tests.builders.policies import iwpc_cohort
-from tests.builders.small_cohorts import take_decisions
+from tests.builders.small_cohorts import small_cohort, take_decisions
 
 
 @pytest.fixture(scope="module")
@@ -94,3 +97,41 @@ def test_it_is_kept_as_json(distance: Distance) -> None:
 def test_decisions_without_facts_have_no_distance(cohort: Cohort) -> None:
     alike = take_decisions(cohort, np.zeros(30, dtype=np.int64))
     assert fit_distance(alike, np.random.default_rng(0)) is None
+
+
+def only_flags(is_male: np.ndarray) -> Cohort:
+    """Patients of whom nothing differs but whether one code is recorded."""
+    n = len(is_male)
+    base = small_cohort(0, n, best_known=True)
+    code = np.concatenate([[1, 0] if male else [1] for male in is_male]).astype(np.int32)
+    history = History(
+        code=code,
+        value=np.full(len(code), np.nan, np.float32),
+        event_offsets=offsets_from_counts(1 + is_male.astype(np.int64)),
+        time=np.full(n, np.nan),
+        step_offsets=np.arange(n + 1, dtype=np.int64),
+        subject_id=np.arange(n, dtype=np.int64),
+    )
+    return replace(base, history=history, last_step=np.arange(n, dtype=np.int64))
+
+
+@pytest.mark.parametrize(("every", "rare", "common"), [(2, 0.0, 0.0), (25, 0.96, 0.0)])
+def test_patients_alike_are_not_more_unusual_than_one_another(
+    every: int, rare: float, common: float
+) -> None:
+    """Once 0.999 of a single fact that half of the patients have: nobody had an answer."""
+    cohort = only_flags(np.arange(1000) % every > 0)
+    found = fit_distance(cohort, np.random.default_rng(0))
+    assert found is not None
+    share = share_less_unusual(found, cohort.profile, cohort.history, cohort.last_step)
+    assert share[0] == pytest.approx(rare, abs=0.011)
+    assert share[1] == pytest.approx(common, abs=0.011)
+
+
+def test_a_number_that_all_have_alike_is_no_column_whoever_comes_first() -> None:
+    """Once it was one where the first decision lacked it."""
+    recorded, number = np.ones((100, 1), bool), np.full((100, 1), 5.0)
+    number[0] = np.nan
+    assert _varying(FactTable(recorded, number)) == []
+    number[1] = 6.0
+    assert _varying(FactTable(recorded, number)) == [(0, True)]

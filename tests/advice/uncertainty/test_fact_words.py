@@ -62,6 +62,26 @@ def test_a_number_that_is_not_recorded_is_not_said_to_be_below_a_limit() -> None
     ]
 
 
+def test_a_fact_without_its_number_is_not_said_to_be_below_a_limit() -> None:
+    """A laboratory's "<5" is an event without a number."""
+    at, one = one_patient()
+    weight = one.profile.codes.index("WEIGHT")
+    value = np.where(one.history.code == weight, np.nan, one.history.value).astype(np.float32)
+    history = replace(one.history, value=value)
+    asked = (Question("WEIGHT", 70.0),)
+    assert shared_facts((*at[:2], history, at[3]), asked, np.array([False]), FACTS) == [
+        "weight below 70 kg, or not recorded"
+    ]
+
+
+def test_a_fact_that_is_unusual_twice_is_not_said_to_be_missing() -> None:
+    """Of one code both its number and that it is recorded may be unusual."""
+    at, _ = one_patient()
+    (words,) = unusual_in_words(at, ("WEIGHT", "WEIGHT"), FACTS)
+    assert words.startswith("weight ")
+    assert words.endswith(" kg")
+
+
 @pytest.mark.parametrize(
     ("is_yes", "words"), [(True, "height on record"), (False, "no height on record")]
 )

@@ -251,8 +251,9 @@ def is_far_beyond(patient: PatientAtHand, facts: TrainingFacts) -> bool:
         low, high = facts.low[row], facts.high[row]
         if low is None or high is None or low == high:
             continue
-        if low > 0 and number > 0:
-            low, high, number = math.log(low), math.log(high), math.log(number)
+        if low > 0:
+            number = math.log(number) if number > 0 else -math.inf
+            low, high = math.log(low), math.log(high)
         if max(low - number, number - high) > FAR * (high - low):
             return True
     return False

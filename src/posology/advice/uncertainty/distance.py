@@ -82,7 +82,17 @@ def share_less_unusual(
         rows[:, [any(has_prefix(code, p) for p in usual) for code in distance.codes]] = 0.0
     known = _arrays(distance)
     own = _squared(rows, known.precision)
-    return np.interp(own, known.quantiles, known.shares, right=SHARES[-1])
+    return share_below(own, known.quantiles)
+
+
+def share_below(
+    values: Float64[np.ndarray, " decision"], quantiles: Float64[np.ndarray, " quantile"]
+) -> Float64[np.ndarray, " decision"]:
+    """Share of training decisions below each value; as many digits as are kept are no difference.
+
+    Where facts are few, many decisions are equal, and none of them is more unusual than the others.
+    """
+    return np.interp(values * (1 - 1e-5), quantiles, np.array(SHARES))
 
 
 def unusual_codes(
@@ -146,13 +156,12 @@ class _Arrays:
     deviation: Float64[np.ndarray, " column"]
     precision: Float64[np.ndarray, "column column"]
     quantiles: Float64[np.ndarray, " quantile"]
-    shares: Float64[np.ndarray, " quantile"]
 
 
 @lru_cache(maxsize=8)
 def _arrays(distance: Distance) -> _Arrays:
     """Made once for all answers of a saved policy."""
-    parts = (distance.mean, distance.deviation, distance.precision, distance.quantiles, SHARES)
+    parts = (distance.mean, distance.deviation, distance.precision, distance.quantiles)
     numbers = (np.array(part, dtype=np.float64) for part in parts)
     return _Arrays(np.array(distance.is_number, dtype=bool), *numbers)
 
@@ -160,10 +169,10 @@ def _arrays(distance: Distance) -> _Arrays:
 def _varying(facts: FactTable) -> list[tuple[int, bool]]:
     """Columns with numbers, then those recorded for some decisions only; most common first."""
     share = facts.recorded.mean(axis=0)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        known = (~np.isnan(facts.number)).mean(axis=0)
-        filled = np.where(np.isnan(facts.number), 0.0, facts.number)
-        varies = np.abs(np.where(np.isnan(facts.number), 0.0, filled - filled[:1])).max(axis=0) > 0
+    missing = np.isnan(facts.number)
+    known = (~missing).mean(axis=0)
+    least = np.where(missing, np.inf, facts.number).min(axis=0)
+    varies = np.where(missing, -np.inf, facts.number).max(axis=0) > least
     numbers = [(c, True) for c in np.flatnonzero((known >= _RAREST) & varies)]
     numbers.sort(key=lambda pair: -known[pair[0]])
     flags = [(c, False) for c in np.flatnonzero((share >= _RAREST) & (share <= 1 - _RAREST))]

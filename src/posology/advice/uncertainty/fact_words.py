@@ -11,7 +11,7 @@ from posology.advice.uncertainty.facts import read_facts
 from posology.advice.wording.fact_names import fact_name
 from posology.advice.wording.lists import both, either_of
 from posology.domain.codes import display_name
-from posology.domain.history import History, StepIndex, code_finder, has_code
+from posology.domain.history import History, StepIndex, code_finder
 from posology.domain.profile import Profile
 from posology.domain.study import Study
 from posology.language.catalogue import deferred, tr
@@ -42,7 +42,7 @@ def name_and_size(profile: Profile, row: int, number: float, digits: int = 4) ->
 def unusual_in_words(at: At, codes: tuple[str, ...], facts: TrainingFacts | None) -> list[str]:
     """Each fact that is unusual, once: of a choice what is recorded, or that nothing is."""
     study, profile, history, decision = at
-    rows = np.array(sorted(profile.codes.index(code) for code in codes), dtype=np.int64)
+    rows = np.array(sorted({profile.codes.index(code) for code in codes}), dtype=np.int64)
     table = read_facts(history, decision, rows)
     words: dict[str, None] = {}
     not_recorded = tr("{fact} is not recorded")
@@ -91,7 +91,8 @@ def _limits_in_words(at: At, row: int, answers: list[tuple[float, bool]]) -> str
     name = _limit(profile, row, answers[0][0])[0]
     sides = ((tr("at least {bound}"), low), (tr("below {bound}"), high))
     parts = [text.format(bound=_limit(profile, row, x)[1]) for text, x in sides if x is not None]
-    is_known = low is not None or has_code(history, decision, frozenset({row}))[0]
+    own = read_facts(history, decision, np.array([row], dtype=np.int64)).number[0, 0]
+    is_known = not np.isnan(own)
     text = tr("{fact} {limits}") if is_known else tr("{fact} {limits}, or not recorded")
     return text.format(fact=name, limits=both(parts))
 

@@ -10,7 +10,7 @@ from itertools import combinations
 import numpy as np
 from jaxtyping import Float64
 
-from posology.advice.uncertainty.distance import MAX_DECISIONS, SHARES, rounded
+from posology.advice.uncertainty.distance import MAX_DECISIONS, SHARES, rounded, share_below
 from posology.advice.uncertainty.facts import fact_codes, read_facts
 from posology.domain.codes import vocabulary_rows
 from posology.domain.cohort import Cohort
@@ -103,7 +103,7 @@ def oddest_pair(
     if np.isnan(score).all():
         return None
     at = int(np.nanargmax(score))
-    share = float(np.interp(score[at], np.array(found.quantiles), np.array(SHARES)))
+    share = float(share_below(score[[at]], np.array(found.quantiles))[0])
     pair = found.pairs[at]
     return OddPair(share, (found.codes[pair.first], found.codes[pair.second]))
 
