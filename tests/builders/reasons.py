@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from posology.advice.uncertainty.facts import read_facts
 from posology.advice.why.facts import CHOICE, NUMBER, PRESENCE, Fact, FactValue
 from posology.advice.why.table import Situation
 from posology.advice.why.values import policy_values
@@ -73,3 +74,14 @@ def situation(history: History = WOMAN, **parts: object) -> Situation:
     """The patient at the last step, with the facts above."""
     predict = policy_values(policy(**parts), STUDY).predict
     return Situation(predict, history, PROFILE, len(history.time) - 1, FACTS)
+
+
+def forbidding(s: Situation, from_egfr: float) -> Situation:
+    """The same, with every option forbidden where the last eGFR is as large."""
+
+    def predict(history: History, decisions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        outputs, allowed = s.predict(history, decisions)
+        egfr = read_facts(history, decisions, np.array([0])).number[:, 0]
+        return outputs, allowed & ~(egfr >= from_egfr)[:, None]
+
+    return replace(s, predict=predict)

@@ -53,6 +53,16 @@ def test_a_fact_without_which_the_other_would_lead_says_so() -> None:
     assert kidney.sentence.endswith("Without it drug B would lead by 4 of 100.")
 
 
+def test_an_error_of_rounding_is_no_reason() -> None:
+    """The mean of equal outputs is not exactly each of them; nor is its standard error 0."""
+    table = make_table(situation())
+    sex = next(e for e in table.facts if e.fact.name == "sex")
+    nothing = replace(sex, without=table.recorded + np.array([4e-14, 0.0, 0.0]))
+    table = replace(table, facts=(nothing,))
+    values = replace(VALUES, unit="kg", error=lambda pair, change: 1e-17)
+    assert contrast_options(table, PROFILE, (0, 1), values).reasons == ()
+
+
 def test_units_stand_instead_of_patients() -> None:
     table = make_table(situation())
     kidney = contrast_options(table, PROFILE, (0, 1), replace(VALUES, unit="mmol/mol")).reasons[0]

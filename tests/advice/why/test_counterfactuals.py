@@ -8,7 +8,7 @@ from posology.advice.why.counterfactuals import find_counterfactuals
 from posology.advice.why.table import make_table
 from posology.domain.history import History
 from posology.domain.recommendation.why import Counterfactual
-from tests.builders.reasons import WOMAN, patient, situation
+from tests.builders.reasons import WOMAN, forbidding, patient, situation
 
 NAMES = (("a", "drug A"), ("b", "drug B"), ("c", "drug C"))
 
@@ -51,6 +51,13 @@ def test_two_facts_are_changed_only_where_no_single_one_is_enough() -> None:
     assert change.option == "b"
     assert len(change.codes) == 2
     assert change.sentence.endswith("together, drug B would come first.")
+
+
+def test_a_value_with_which_every_option_is_forbidden_puts_none_first() -> None:
+    s = situation(level=(0.5, 0.8, 0.1))
+    table = make_table(forbidding(s, 60.0))
+    assert not table.facts[0].allowed[-1].any(), "of eGFR 90"
+    assert find_counterfactuals(forbidding(s, 60.0), table, NAMES) == ()
 
 
 def test_no_change_is_named_where_none_of_the_values_is_enough() -> None:

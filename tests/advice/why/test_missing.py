@@ -7,7 +7,7 @@ from posology.advice.why.contrasts import explain_dose
 from posology.advice.why.explain import predict_single_dose
 from posology.advice.why.missing import help_to_choose, help_to_dose
 from posology.advice.why.table import Situation, make_table
-from tests.builders.reasons import FACTS, PROFILE, patient, policy, situation
+from tests.builders.reasons import FACTS, PROFILE, forbidding, patient, policy, situation
 
 TITLES = ("drug A", "drug B", "drug C")
 UNKNOWN = patient((("SEX//male", np.nan),), (("SEX//male", np.nan),))
@@ -25,6 +25,19 @@ def test_the_share_of_training_values_that_would_change_the_order_is_told() -> N
     )
     assert mass.change == 0
     assert mass.sentence == "Whatever its value, the first option would most likely stay the same."
+
+
+def test_a_value_with_which_every_option_is_forbidden_is_said() -> None:
+    """Once drug A, the first column, came first there: 50 of 100, or nothing would change."""
+    s = situation(UNKNOWN, level=(0.5, 0.8, 0.1))
+    kidney, _ = help_to_choose(make_table(forbidding(s, 60.0)), TITLES)
+    assert (kidney.fact, kidney.change) == ("eGFR", 0.5)
+    assert kidney.sentence == (
+        "If it were known, every option would be forbidden for 50 of 100 patients with values like "
+        "those of earlier ones."
+    )
+    kidney, _ = help_to_choose(make_table(forbidding(situation(UNKNOWN), 40.0)), TITLES)
+    assert kidney.change == 0.75
 
 
 def test_for_a_dose_it_is_the_range_in_which_the_dose_would_be() -> None:

@@ -55,6 +55,11 @@ def test_a_rule_of_two_facts_is_found_with_its_agreement_on_other_patients() -> 
     assert 44 < next(n.threshold for n in fitted.nodes if n.row < 0 and n.fact == 0) < 47
 
 
+def test_of_numbers_without_training_values_nothing_can_be_asked() -> None:
+    bare = (replace(EGFR, values=()),)
+    assert fit_surrogate(bare, PROFILE, decisions(0), decisions(1)) is None
+
+
 def test_the_fidelity_is_measured_on_patients_that_the_tree_did_not_see() -> None:
     train = decisions(0)
     wrong = decisions(1)

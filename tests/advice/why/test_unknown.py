@@ -10,11 +10,15 @@ from posology.advice.form.build import build_form
 from posology.advice.form.training_facts import EVIDENCE, measure_facts
 from posology.advice.why.evidence import EVIDENCE as WHY
 from posology.advice.why.evidence import measure_why
+from posology.advice.why.facts import CHOICE, Fact, FactValue
+from posology.advice.why.unknown import DosedWithout, _together
 from posology.artifact import Artifact
 from posology.domain.cohort import TRAIN, VALIDATION, select_split
+from posology.domain.recommendation.option import DoseAdvice
 from posology.domain.serialization import serialize
 from posology.workflows.recommend import recommend
 from tests.builders.policies import fitted_policy, iwpc_cohort
+from tests.builders.reasons import EGFR, patient, policy
 
 NEEDED = ("AGE_DECADE", "WEIGHT")
 FORM = {"sex": "male", "age": "60-69", "height": 180, "weight": 80}
@@ -76,6 +80,19 @@ def test_two_unknown_facts_are_varied_together(model: Artifact) -> None:
     width = [float(high) - float(low) for low, high in (*alone, both)]
     assert width[2] >= max(width[:2])
     assert np.isfinite(width).all()
+
+
+def test_of_a_choice_the_values_with_the_lowest_and_highest_dose_are_varied_together() -> None:
+    """Once its first and its last code, also where one between them has the highest dose."""
+    weights = {"SEX//female": 20.0, "SEX//male": 30.0, "CONDITION//failing": 10.0}
+    codes = tuple((code, (weight, 0.0, 0.0)) for code, weight in weights.items())
+    numbers = (("LAB//egfr", (0.5, 0.0, 0.0)),)
+    linear = policy(level=(10.0, 0.0, 0.0), numbers=numbers, codes=codes)
+    values = tuple(FactValue(row, None, 1 / 3) for row in (2, 3, 4))
+    choice = Fact("choice", "", CHOICE, (2, 3, 4), values, 1.0)
+    blank = patient((("DRUG//b", np.nan),), (("DRUG//b", np.nan),))
+    dosed = DosedWithout(linear, blank, DoseAdvice(10.0, "mg", 10.0, (0.0, 500.0)))
+    assert _together(dosed, (choice, EGFR)) == "Together they could make it 35 to 85 mg."
 
 
 def test_a_fact_that_the_study_does_not_let_be_unknown_stops_the_answer(model: Artifact) -> None:

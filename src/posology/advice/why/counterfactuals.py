@@ -60,14 +60,16 @@ def first_option(outputs: np.ndarray, allowed: np.ndarray) -> int:
     return int(np.where(allowed, outputs, -np.inf).argmax(axis=-1))
 
 
-def _firsts(outputs: np.ndarray, allowed: np.ndarray) -> np.ndarray:
-    return np.where(allowed, outputs, -np.inf).argmax(axis=1)
+def first_instead(outputs: np.ndarray, allowed: np.ndarray, first: int) -> np.ndarray:
+    """Of each case the option that comes first instead; -1 if none does, or none may be given."""
+    firsts = np.where(allowed, outputs, -np.inf).argmax(axis=1)
+    return np.where(allowed.any(axis=1) & (firsts != first), firsts, -1)
 
 
 def _nearest_flip(effects: FactEffects, first: int) -> _Flip | None:
     if not len(effects.values) or (not effects.is_known and effects.fact.kind != PRESENCE):
         return None
-    changed = np.flatnonzero(_firsts(effects.outputs, effects.allowed) != first)
+    changed = np.flatnonzero(first_instead(effects.outputs, effects.allowed, first) >= 0)
     if not len(changed):
         return None
     distances = [_distance(effects, int(place)) for place in changed]
@@ -95,13 +97,14 @@ def _refined(
         for flip, values in zip(flips, tried, strict=True)
         for value in values
     ]
-    firsts = np.zeros(0, dtype=int)
+    others = np.zeros(0, dtype=int)
     if cases:
         s = situation
-        firsts = _firsts(*predict_what_ifs(s.predict, s.history, s.profile, s.decision, cases))
+        predicted = predict_what_ifs(s.predict, s.history, s.profile, s.decision, cases)
+        others = first_instead(*predicted, first)
     found, start = [], 0
     for flip, values in zip(flips, tried, strict=True):
-        here = firsts[start : start + len(values)]
+        here = others[start : start + len(values)]
         start += len(values)
         found.append(_one_fact(flip, (values, here), first, (situation.profile, names)))
     return tuple(found)
@@ -137,29 +140,30 @@ def _one_fact(
 ) -> Counterfactual:
     effects, (profile, names) = flip.effects, words
     value = effects.values[flip.place]
-    option = _firsts(effects.outputs, effects.allowed)[flip.place]
+    others = first_instead(effects.outputs, effects.allowed, first)
+    option = others[flip.place]
     for closer, its_first in zip(*between, strict=True):
-        if its_first != first:
+        if its_first >= 0:
             value, option = closer, its_first
             break
     name, title = names[int(option)]
-    condition = _condition(effects, value, int(option), profile)
+    condition = _condition(effects, value, others == option, profile)
     row = effects.row if effects.is_known else value.row
     sentence = tr("{condition}, {option} would come first.")
     sentence = sentence.format(condition=condition, option=title)
     return Counterfactual(sentence, (profile.codes[row],), name)
 
 
-def _condition(effects: FactEffects, value: FactValue, option: int, profile: Profile) -> str:
+def _condition(
+    effects: FactEffects, value: FactValue, does_same: np.ndarray, profile: Profile
+) -> str:
     """`If eGFR were 45 or more`: `or more` only if all larger values tried do the same."""
     fact, number = effects.fact, value.number
     if number is None or effects.number is None:
         return _other_finding(effects, value, profile)
     beyond = [
-        first == option
-        for v, first in zip(
-            effects.values, _firsts(effects.outputs, effects.allowed).tolist(), strict=True
-        )
+        same
+        for v, same in zip(effects.values, does_same.tolist(), strict=True)
         if v.number is not None and (v.number > number) == (number > effects.number)
     ]
     name, is_more = name_of_number(fact, profile), number > effects.number
@@ -197,10 +201,11 @@ def _from_pairs(
     if not pairs:
         return ()
     cases: list[WhatIf] = [((a.fact, a.values[i]), (b.fact, b.values[j])) for a, i, b, j in pairs]
-    firsts = _firsts(*predict_what_ifs(s.predict, s.history, s.profile, s.decision, cases))
-    for (a, i, b, j), its_first in zip(pairs, firsts.tolist(), strict=True):
+    predicted = predict_what_ifs(s.predict, s.history, s.profile, s.decision, cases)
+    others = first_instead(*predicted, first)
+    for (a, i, b, j), its_first in zip(pairs, others.tolist(), strict=True):
         distance = _distance(a, i) + _distance(b, j)
-        if its_first != first and (best is None or distance < best[0]):
+        if its_first >= 0 and (best is None or distance < best[0]):
             best = distance, (a, i, b, j), its_first
     return () if best is None else (_two_facts(best[1], best[2], s.profile, names),)
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from posology.advice.amounts import decimals_of, dose_ends
-from posology.advice.why.counterfactuals import first_option
+from posology.advice.why.counterfactuals import first_instead, first_option
 from posology.advice.why.facts import PRESENCE
 from posology.advice.why.table import FactEffects, WhatIfTable
 from posology.advice.wording.lists import either_of
@@ -23,8 +23,8 @@ class MissingHelp:
     codes: tuple[int, ...]
     """Vocabulary rows."""
     change: float
-    """Share of the values for which another option would come first; or for a dose the mean
-    distance from it, in its unit."""
+    """Share of the values for which another option, or none, would come first; or for a dose the
+    mean distance from it, in its unit."""
     sentence: str
 
 
@@ -33,24 +33,38 @@ def help_to_choose(table: WhatIfTable, titles: tuple[str, ...]) -> tuple[Missing
     first = first_option(table.recorded, table.allowed)
     found = []
     for effects in _missing(table):
-        firsts = np.where(effects.allowed, effects.outputs, -np.inf).argmax(axis=1)
+        others = first_instead(effects.outputs, effects.allowed, first)
         share = np.array([v.share for v in effects.values])
         share = share / share.sum()
-        change = float(share[firsts != first].sum())
-        found.append(
-            _help(effects, change, _choice_sentence(change, firsts[firsts != first], titles))
-        )
+        forbidden = ~effects.allowed.any(axis=1)
+        parts = float(share[others >= 0].sum()), float(share[forbidden].sum())
+        sentence = _choice_sentence(parts, others[others >= 0], titles)
+        found.append(_help(effects, sum(parts), sentence))
     return tuple(sorted(found, key=lambda item: -item.change))
 
 
-def _choice_sentence(change: float, others: np.ndarray, titles: tuple[str, ...]) -> str:
-    if round(100 * change) == 0:
+def _choice_sentence(
+    parts: tuple[float, float], others: np.ndarray, titles: tuple[str, ...]
+) -> str:
+    """parts: shares of the values with another first option, and with none that may be given."""
+    changed, forbidden = (f"{100 * part:.0f}" for part in parts)
+    sentences = []
+    if changed != "0":
+        which = either_of([titles[option] for option in dict.fromkeys(others.tolist())])
+        text = tr(
+            "If it were known, {options} would come first for {count} of 100 patients with values "
+            "like those of earlier ones."
+        )
+        sentences.append(text.format(options=which, count=changed))
+    if forbidden != "0":
+        text = tr(
+            "If it were known, every option would be forbidden for {count} of 100 patients with "
+            "values like those of earlier ones."
+        )
+        sentences.append(text.format(count=forbidden))
+    if not sentences:
         return tr("Whatever its value, the first option would most likely stay the same.")
-    which = either_of([titles[option] for option in dict.fromkeys(others.tolist())])
-    return tr(
-        "If it were known, {options} would come first for {count} of 100 patients with values like "
-        "those of earlier ones."
-    ).format(options=which, count=f"{100 * change:.0f}")
+    return " ".join(sentences)
 
 
 def help_to_dose(table: WhatIfTable, unit: str) -> tuple[MissingHelp, ...]:

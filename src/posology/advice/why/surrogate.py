@@ -70,12 +70,12 @@ class Decisions:
 def fit_surrogate(
     facts: tuple[Fact, ...], profile: Profile, train: Decisions, validation: Decisions
 ) -> SurrogateTree | None:
-    """The tree of the training decisions; None if there are too few, or none to check it on."""
-    if len(train.first) < 2 * MIN_LEAF or not len(validation.first):
+    """The tree of the training decisions; None if there are too few, or nothing to check or ask."""
+    columns, middles = _columns(facts), _middles(facts)
+    if len(train.first) < 2 * MIN_LEAF or not len(validation.first) or not columns:
         return None
     from sklearn.tree import DecisionTreeClassifier  # slow to import, and not needed for advice
 
-    columns, middles = _columns(facts), _middles(facts)
     X = _design(facts, columns, middles, profile, train)
     leaf = max(MIN_LEAF, int(SMALLEST_LEAF * len(train.first)))
     model = DecisionTreeClassifier(max_depth=DEPTH, min_samples_leaf=leaf, random_state=0)

@@ -143,8 +143,12 @@ def _stands_for(fact: Fact, numbers: np.ndarray, doses: np.ndarray, now: float) 
 
 
 def _together(dosed: DosedWithout, facts: Sequence[Fact]) -> str:
-    """The dose over the corners of what training patients had of all of them."""
-    ends = [(_usual_values(fact)[0], _usual_values(fact)[-1]) for fact in facts]
+    """The dose over the corners: of each fact the values with the lowest and the highest dose."""
+    ends = []
+    for fact in facts:
+        values = _usual_values(fact)
+        alone = dosed.doses([((fact, value),) for value in values])
+        ends.append((values[alone.argmin()], values[alone.argmax()]))
     cases = [tuple(zip(facts, corner, strict=True)) for corner in product(*ends)]
     doses = dosed.doses(cases)
     low, high = float(doses.min()), float(doses.max())

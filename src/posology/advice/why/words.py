@@ -59,8 +59,8 @@ def describe_size(size: float, unit: str) -> str:
 
 
 def is_nothing(size: float, unit: str) -> bool:
-    """Whether an amount is shown as 0."""
-    return parse_number(describe_size(size, unit).split()[0]) == 0
+    """Whether an amount is shown as 0, or is but an error of rounding."""
+    return parse_number(describe_size(round(size, 9), unit).split()[0]) == 0
 
 
 def code_label(profile: Profile, row: int, value: float) -> str:
