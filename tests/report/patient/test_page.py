@@ -79,6 +79,14 @@ def test_a_page_is_valid_html_that_loads_nothing(state: str) -> None:
     assert not re.search(r"https?://|@import|url\(", html)
 
 
+def test_a_cell_without_words_is_empty_so_that_a_telephone_shows_no_label_of_it() -> None:
+    advice = ADVICE_BY_STATE[BETTER_FOR_PATIENT]
+    bare = replace(advice.safety[0], meaning="", source="", version="")
+    html = render_patient_page(replace(advice, safety=(bare,)))
+    assert 'data-th="Source and date"></td>' in html
+    assert 'data-th="What it means here"></td>' in html
+
+
 @pytest.mark.parametrize("state", STATES)
 def test_the_answer_comes_first_and_no_section_is_empty(state: str) -> None:
     advice, shown = ADVICE_BY_STATE[state], text(state)
