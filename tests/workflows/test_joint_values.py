@@ -2,9 +2,8 @@
 
 import pytest
 
-from posology.domain.cohort import TRAIN, select_split
 from posology.learners.offline_rl.pessimistic_fqi import PessimisticFQI
-from posology.learners.recurrent.joint import EQUAL_WEIGHTS, JointValues, weigh_by_size
+from posology.learners.recurrent.joint import EQUAL, JointValues
 from posology.workflows import fit as workflow
 from tests.builders.belief_cohort import small_trajectories
 from tests.builders.policies import BRIEF, FEW
@@ -25,8 +24,6 @@ def test_the_judged_policy_has_a_weight_that_no_validation_patient_gave(
     monkeypatch.setattr(workflow, "protect", note)
     workflow.fit(cohort, method="joint_values", evidence_decisions=0)
     ((policy, judged),) = seen
-    patients = len(select_split(cohort, TRAIN).history.subject_id)
-    assert judged.weight == patients / (patients + EQUAL_WEIGHTS)
+    assert judged.weight == EQUAL
     assert judged.recurrent is policy.recurrent
     assert policy.weight != judged.weight
-    assert weigh_by_size(policy, EQUAL_WEIGHTS).weight == 0.5

@@ -24,7 +24,7 @@ from posology.learners.network.pretrain import Pretraining, load_pretrained, sav
 from posology.learners.network.supervised import Sizes, Supervised
 from posology.learners.recipes import PAPER, Recipe, with_device
 from posology.learners.recurrent.choice import choose_method
-from posology.learners.recurrent.joint import JointValuePolicy, weigh_by_size
+from posology.learners.recurrent.joint import EQUAL, JointValuePolicy
 from posology.learners.stack.learner import StackLearner
 from posology.learners.stack.members import split_training
 from posology.learners.tune import load_recipe
@@ -264,8 +264,7 @@ def _fit_method(
     progress(method)
     policy = learner.fit(train, validation)
     if isinstance(policy, JointValuePolicy):
-        patients = len(train.history.subject_id)
-        return _Fitted(policy, weigh_by_size(policy, patients))
+        return _Fitted(policy, replace(policy, weight=EQUAL))
     if not METHODS[method].learns_from_validation:
         return _Fitted(policy, policy)
     progress(f"{method}, without the validation patients, to measure with")

@@ -131,7 +131,7 @@ def test_targets_follow_the_clinicians_while_they_do_what_the_policy_would() -> 
 
 def test_the_schedule_follows_the_number_of_patients() -> None:
     few, many = schedule_for(500), schedule_for(20_000)
-    assert few == Schedule(batch=64, first=300, second=720)
+    assert few == Schedule(batch=64, first=300, second=300)
     assert few.second < many.second <= 3000
     assert few.learning_rate < many.learning_rate
     assert few.batch < many.batch

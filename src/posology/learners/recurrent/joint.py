@@ -34,8 +34,8 @@ from posology.learners.recurrent.policy import RecurrentPolicy
 
 Values = Float64[np.ndarray, "decision treatment"]
 
-EQUAL_WEIGHTS = 2_000
-"""Training patients at which both policies are expected to deserve the same weight."""
+EQUAL = 0.5
+"""What both policies deserve, for all that is known before patients give a weight."""
 PRIOR = 200
 """Decisions that speak for equal weights beforehand; as in the stack."""
 
@@ -46,7 +46,7 @@ class JointValuePolicy:
 
     recurrent: RecurrentPolicy
     window: RecentWindowPolicy
-    weight: float = 0.5
+    weight: float = EQUAL
     """Of the recurrent policy's values; 0 to 1."""
 
     @property
@@ -156,19 +156,10 @@ def fit_value_weight(
     apart, rest, weight = (first - second)[known], (rest - second)[known], weight[known]
     square = float((weight * apart**2).sum())
     if square == 0.0:
-        return 0.5
+        return EQUAL
     prior = PRIOR / known.sum()
-    found = ((weight * apart * rest).sum() / square + 0.5 * prior) / (1 + prior)
+    found = ((weight * apart * rest).sum() / square + EQUAL * prior) / (1 + prior)
     return float(np.clip(found, 0.0, 1.0))
-
-
-def weigh_by_size(policy: JointValuePolicy, patients: int) -> JointValuePolicy:
-    """The same with the weight that so many training patients suggest: to measure it with.
-
-    It is close to the weights that validation patients gave on simulated patients, without having
-    learned from any (docs/decisions/histories.md).
-    """
-    return replace(policy, weight=patients / (patients + EQUAL_WEIGHTS))
 
 
 def joint_values(seed: int = 0) -> JointValues:

@@ -16,7 +16,7 @@ class RecurrentSizes:
 
     state: int = 48
     hidden: int = 64
-    members: int = 4
+    members: int = 8
     dropout: float = 0.1
     """Of hidden units, in training."""
 

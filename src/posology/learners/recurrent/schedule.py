@@ -19,19 +19,19 @@ class Schedule:
 
 
 def schedule_for(patients: int) -> Schedule:
-    """Many passes over few patients, about the same number of batches for many.
+    """Each phase sees every patient 28 times, but no fewer than 300 batches, nor thousands.
 
-    Values pass from visit to visit once per renewal of the slow copy, so that the second phase
-    needs thousands of batches however many patients there are: a fourth of them left half of the
-    gain unlearned. The rate grows with the root of the batch. What was earned later is too noisy a
-    target where patients are few (docs/decisions/histories.md).
+    Values pass from visit to visit with each renewal of the slow copy, which takes batches; more
+    passes than this fit the noise where patients are few. The rate grows with the root of the
+    batch. What was earned later is too noisy a target where patients are few
+    (docs/decisions/histories.md).
     """
     batch = 64 if patients < 3000 else 128 if patients < 8000 else 256
-    passes = -(-patients // batch)
+    batches = max(28 * -(-patients // batch), 300)
     return Schedule(
         batch,
-        first=min(max(24 * passes, 300), 1000),
-        second=min(max(90 * passes, 600), 3000),
+        first=min(batches, 1000),
+        second=min(batches, 3000),
         learning_rate=2e-3 * (batch / 64) ** 0.5,
         trace=0.0 if patients < 3000 else 0.25 if patients < 8000 else 0.5,
     )
