@@ -102,3 +102,21 @@ def test_unknown_doses_are_ignored_and_three_are_too_few() -> None:
     fitted = fit_dose_intervals(said, right, CLASSES)
     assert fitted is not None
     assert fitted.patients == 30
+
+
+def test_an_interval_to_plan_for_outside_the_wide_one_ends_at_it() -> None:
+    """Once its low end was above its high end, where a dose's own band is improbable."""
+    rng = np.random.default_rng(0)
+    right = rng.uniform(5, 60, 400)
+    dose = right * np.exp(rng.normal(0, 0.03, 400))
+    dose[:20] *= np.exp(rng.normal(0, 0.6, 20))
+    probability = 0.1 + 0.7 * np.eye(3)[band_of(right, CLASSES)]
+    nobody = ((), np.zeros((400, 0), dtype=bool))
+    fitted = fit_dose_intervals(DosePredictions(dose, probability, nobody), right, CLASSES)
+    assert fitted is not None
+    dose, probability = rng.uniform(2, 80, 20_000), rng.dirichlet([0.3] * 3, 20_000)
+    nobody = ((), np.zeros((20_000, 0), dtype=bool))
+    found = dose_intervals(fitted, DosePredictions(dose, probability, nobody))
+    assert (found.plan_low <= found.plan_high).all()
+    assert (found.ready_low <= found.plan_low).all()
+    assert (found.plan_high <= found.ready_high).all()

@@ -191,8 +191,8 @@ def dose_intervals(intervals: DoseIntervals, predicted: DosePredictions) -> Inte
     own = radius[np.arange(len(third)), third]
     root = np.sqrt(np.maximum(predicted.dose, 0.0))
     return IntervalBounds(
-        plan_low=np.maximum(np.maximum(root - own, 0.0) ** 2, low),
-        plan_high=np.minimum((root + own) ** 2, high),
+        plan_low=np.clip(np.maximum(root - own, 0.0) ** 2, low, high),
+        plan_high=np.clip((root + own) ** 2, low, high),
         ready_low=low,
         ready_high=high,
     )
