@@ -40,8 +40,7 @@ def find_groups(facts: Sequence[Fact], train: Cohort) -> tuple[FactGroup, ...]:
     places = [i for i, fact in enumerate(facts) if fact.kind == NUMBER and fact.values]
     if len(places) < 2 or not len(train):
         return ()
-    subjects, first = np.unique(train.subject[::-1], return_index=True)
-    del subjects
+    _, first = np.unique(train.subject[::-1], return_index=True)
     last = np.sort(train.last_step[::-1][first])
     chosen = [facts[i] for i in places]
     event = latest_events(chosen, train.profile, train.history, last)

@@ -98,8 +98,7 @@ def describe_surrogate(
     columns = _columns(facts)
     X = _design(facts, columns, tree.middles, profile, at)
     own = _leaf_of(tree.nodes, columns, X[0])
-    leaves = [(leaf, text) for leaf, text in _rules(tree, facts, profile, titles)]
-    leaves.sort(key=lambda pair: pair[0] != own)
+    leaves = sorted(_rules(tree, facts, profile, titles), key=lambda pair: pair[0] != own)
     return SurrogateRule(tuple(text for _, text in leaves), tree.fidelity)
 
 
