@@ -69,11 +69,16 @@ def test_levels_that_are_averages_of_all_patients_are_called_so() -> None:
     )
     both = replace(few, harm_levels=(Level(0.08, 0.01, is_average=True),))
     assert compare_reference(replace(made, outcomes=both)).remark.startswith(
-        "The level of the goal, of bleeding is the average"
+        "The level of the goal and of bleeding is the average"
     )
     harm = replace(both, level=made.outcomes.level)
     found = compare_reference(replace(made, outcomes=harm)).remark
     assert found.startswith("The level of bleeding is the average")
+    options = tuple(replace(option, harms=2 * option.harms) for option in made.study.options)
+    two = replace(harm, harm_levels=2 * harm.harm_levels)
+    twice = replace(made, outcomes=two, study=replace(made.study, options=options))
+    found = compare_reference(twice).remark
+    assert found.startswith("The level of bleeding and of bleeding is the average")
 
 
 def test_an_option_that_such_patients_never_get_is_not_estimated() -> None:

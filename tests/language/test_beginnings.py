@@ -21,7 +21,7 @@ SENTENCES = [
     (CHANCE, "In the trial, chance decided which option was given."),
     (USUAL_DOSE, "The usual dose is {dose} {unit}."),
     (OF_ALL, f"The level of the goal {MEAN}"),
-    (OF_ALL, f"The level of the goal, of {{harms}} {MEAN}"),
+    (OF_ALL, f"The level of the goal and of {{harms}} {MEAN}"),
     (NO_DATE, "No date was given for {facts}: taken as recorded at the decision, {day}."),
     (WITHOUT_DATE, "Used without a date, as the training records have none: {facts}."),
     ("Given but not", UNUSED),

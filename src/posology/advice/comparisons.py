@@ -129,15 +129,15 @@ def _averages(evidence: PatientEvidence, harms: tuple[HarmEvidence, ...]) -> str
         )
         if averages:
             text = tr(
-                "The level of the goal, of {harms} is the average of all patients: this one's own "
-                "is not known."
+                "The level of the goal and of {harms} is the average of all patients: this one's "
+                "own is not known."
             )
     else:
         text = tr(
             "The level of {harms} is the average of all patients: this one's own is not known."
         )
     is_any = evidence.is_average_level or averages
-    return text.format(harms=f"{tr(', of ')}".join(averages)) if is_any else ""
+    return text.format(harms=tr(" and of ").join(averages)) if is_any else ""
 
 
 def is_better_than(evidence: PatientEvidence, option: str, other: str) -> bool:

@@ -32,7 +32,7 @@ from posology.language.catalogue import deferred, tr
 from posology.language.numbers import number
 
 USUAL_CARE, NO_CHANGE = "usual_care", "no_change"
-_NO_CHANGE = deferred("Always possible.")
+_NO_CHANGE = deferred("Always possible. What comes of it was not estimated in this study.")
 GIVES = deferred("Of 100 patients with all these facts, usual care gives")
 CHANCE = deferred("In the trial, chance decided")
 USUAL_DOSE = deferred("The usual dose is")
