@@ -7,6 +7,7 @@ import torch
 from posology.domain.cohort import TRAIN, VALIDATION, Cohort, select_split
 from posology.domain.policy import allow_all_treatments
 from posology.learners.features.recent_window import build_recent_rows, fit_recent_window
+from posology.learners.offline_rl import dataset
 from posology.learners.offline_rl.cql import ConservativeQLearning
 from posology.learners.offline_rl.iql import ImplicitQLearning
 from posology.learners.offline_rl.pessimistic_fqi import PessimisticFQI
@@ -62,9 +63,15 @@ def test_a_learned_policy_is_better_than_the_behaviour(cohort, learner) -> None:
     assert policy_value(mdp, by_state(policy, cohort)) > behaviour + 0.02
 
 
-def test_fitted_values_see_past_treatments_that_do_not_predict_returns_better() -> None:
-    """What came of a treatment bears on the next choice however little it says of the return."""
+@pytest.mark.parametrize(
+    ("gain", "responses", "kept"),
+    [(-0.019, False, True), (-0.021, False, False), (-0.021, True, True)],
+)
+def test_past_treatments_are_given_up_where_returns_are_clearly_predicted_worse(
+    monkeypatch: pytest.MonkeyPatch, gain: float, responses: bool, kept: bool
+) -> None:
+    monkeypatch.setattr(dataset, "memory_gain", lambda *_: (gain, 0.01))
     cohort = small_trajectories(200)
     parts = (select_split(cohort, split) for split in (TRAIN, VALIDATION))
-    settings = QNetworkSettings(hidden=8, members=1, epochs=1)
-    assert PessimisticFQI(settings).fit(*parts).spec.treatment_lags == settings.treatment_lags
+    settings = QNetworkSettings(hidden=8, members=1, epochs=1, responses=responses)
+    assert (PessimisticFQI(settings).fit(*parts).spec.treatment_lags > 0) is kept

@@ -37,6 +37,9 @@ from posology.learners.offline_rl.q_network import (
 
 MEMORY_EPOCHS = 2
 """Our choice: as many as `PessimisticFQI` regresses on returns."""
+CLEAR_ERRORS = 2.0
+"""Standard errors of a clear difference: past treatments are given up where they clearly predict
+worse, tables of states where they clearly predict better."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -118,6 +121,21 @@ def fit_window(cohort: Cohort, settings: QNetworkSettings) -> RecentWindowSpec:
         settings.treatment_lags,
         responses=settings.responses,
     )
+
+
+def choose_memory(
+    train: Cohort, validation: Cohort, settings: QNetworkSettings
+) -> QNetworkSettings:
+    """The settings without past treatments, if returns of validation patients are clearly worse.
+
+    Where the last observation holds the whole state, past treatments only add noise. With
+    responses nothing is tested: what came of a treatment bears on the next choice, however little
+    it says of the return.
+    """
+    if settings.responses or not settings.treatment_lags:
+        return settings
+    gain, error = memory_gain(train, validation, settings)
+    return settings if gain >= -CLEAR_ERRORS * error else replace(settings, treatment_lags=0)
 
 
 def memory_gain(

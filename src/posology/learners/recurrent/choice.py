@@ -7,15 +7,12 @@ import numpy as np
 
 from posology.domain.cohort import Cohort
 from posology.learners.features.rewards import has_next_decision, with_last_states
-from posology.learners.offline_rl.dataset import memory_gain
+from posology.learners.offline_rl.dataset import CLEAR_ERRORS, memory_gain
 from posology.learners.offline_rl.q_network import QNetworkSettings
 from posology.learners.offline_rl.tabular_policy import has_state_codes
 
 STANDARD_ERRORS = 0.5
 """Subtracted from each value when candidates are ranked; as in network/policy_selection.py."""
-
-CLEAR_ERRORS = 2.0
-"""Standard errors by which past treatments must predict better before tables are given up."""
 
 
 @dataclass(frozen=True, slots=True)
