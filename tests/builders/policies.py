@@ -115,7 +115,7 @@ OFFLINE = {
     "conservative": ConservativeQLearning(FEW),
     "cloning": BehaviourCloning(FEW),
     "recurrent": BRIEF,
-    "joint": JointValues(BRIEF, PessimisticFQI(FEW)),
+    "joint": JointValues(BRIEF, PessimisticFQI(replace(FEW, responses=True))),
 }
 
 
