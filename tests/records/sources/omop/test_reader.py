@@ -252,6 +252,33 @@ def test_a_strength_that_was_replaced_is_no_further_dose(
     assert sorted(doses) == expected
 
 
+@pytest.mark.parametrize("current", ["1310149,5,8576,,,,,,2099-12-31", ""])
+def test_an_ingredient_without_a_valid_strength_is_listed_with_the_mend(cdm, tmp_path, current):
+    keep_only(cdm, "PERSON", "DRUG_EXPOSURE")
+    header = TABLES["DRUG_STRENGTH"].split("\n")[0] + ",invalid_reason,valid_end_date\n"
+    parts = ["98,1,8576,,,,,D,2015-01-31", "98,2,8576,,,,,D,2019-06-30", current]
+    rows = [f"40163554,{part}\n" for part in parts if part]
+    (cdm / "DRUG_STRENGTH.csv").write_text(header + "".join(rows))
+    events, rejected, _ = stage(cdm, tmp_path / "staged")
+    doses = [e["numeric_value"] for e in events if e["code"].startswith("DRUG_PER")]
+    listed = [r for r in rejected if r["source"].endswith("#drug_exposure")]
+    assert sorted(doses) == ([5, 10] if current else [2, 4])
+    assert [(r["field"], r["value"], r["reason"]) for r in listed] == (
+        [
+            (
+                "ingredient_concept_id",
+                "98",
+                "has no valid strength in this drug, whose other ingredients have one, so that it "
+                "gave no dose a day: if the drug holds it, clear invalid_reason of its row in "
+                "drug_strength",
+            )
+        ]
+        * 3
+        if current
+        else []
+    )
+
+
 def test_codes_and_units_of_the_folder_are_clean_and_described(cdm, tmp_path):
     done = ingest(make_sources("omop", [str(cdm)]), tmp_path / "out")
     events = events_of(tmp_path / "out").to_pylist()

@@ -32,7 +32,7 @@ from posology.records.sources.omop.concepts import (
     STAYS,
     VISITS,
 )
-from posology.records.sources.omop.strengths import read_strengths
+from posology.records.sources.omop.strengths import NO_VALID_STRENGTH, read_strengths
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -179,6 +179,16 @@ def _daily_doses(cdm: Cdm, table: ir.Table, fields: tuple[str, ...]) -> Iterator
         drug_key=read_integer(table, "drug_concept_id"),
     )
     table = table.join(parts, table.drug_key == parts.strength_drug)
+    lost = _accepted(
+        _events(
+            table.filter(table.is_lost), "", table.start_time, fields=(*fields[:2], "ingredient")
+        )
+    )
+    yield lost.mutate(
+        field=ibis.literal("ingredient_concept_id"),
+        value=lost.code_cell,
+        reason=ibis.literal(NO_VALID_STRENGTH),
+    )
     table = _with_code(cdm, table, "ingredient", "ingredient", None)
     table = _with_unit(cdm, table, "dose_unit", None)
     rate = ibis.ifelse(table.denominator > 0, table.numerator / table.denominator, None)
