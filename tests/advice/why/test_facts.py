@@ -15,6 +15,7 @@ from posology.advice.why.facts import (
     SINCE,
     SMALLEST_CELL,
     Fact,
+    fact_numbers,
     measure_values,
 )
 from posology.advice.why.values import first_by_value, policy_values
@@ -94,7 +95,20 @@ def test_a_finding_that_everyone_has_counts_by_its_date() -> None:
     fact = Fact("diabetes", "", "presence", (4,))
     (found,) = measure_values((fact,), history, history.step_offsets[1:] - 1, PROFILE)
     assert found.kind == SINCE
-    assert [v.number for v in found.values] == [pytest.approx(10 / 365.25)]
+    assert [v.number for v in found.values] == [pytest.approx(10 / 365)]
+
+
+@pytest.mark.parametrize(("day", "age"), [(-1, 64.0), (0, 65.0), (200, 65.0)])
+def test_an_age_is_in_completed_years_by_the_calendar(day: int, age: float) -> None:
+    born, birthday = (
+        float((np.datetime64(date) - np.datetime64("1970-01-01")).astype(int))
+        for date in ("1961-11-30", "2026-11-30")
+    )
+    assert (birthday - born) / 365.25 < 65
+    history = patient((), (("CONDITION//failing", np.nan),), (("LAB//bmi", 30.0),))
+    history = replace(history, time=np.array([np.nan, born, birthday + day]))
+    fact = Fact("age", "", SINCE, (4,), age_as="birth")
+    assert fact_numbers(fact, np.array([0]), history, np.array([2])).tolist() == [age]
 
 
 def test_units_are_written_as_people_write_them() -> None:

@@ -92,6 +92,17 @@ def test_a_question_on_the_decade_of_age_is_asked_in_years() -> None:
     assert "decade" not in shown
 
 
+@pytest.mark.parametrize("age_as", ["birth", "years"])
+def test_a_question_on_an_age_names_the_last_whole_year_below_its_limit(age_as: str) -> None:
+    facts = (replace(EGFR, name="age", unit="years", age_as=age_as), *FACTS[1:])
+    fitted = tree()
+    nodes = [replace(n, threshold=65.5) if n.fact == 0 and n.row < 0 else n for n in fitted.nodes]
+    rule = describe_surrogate(
+        replace(fitted, nodes=tuple(nodes)), facts, (WOMAN, 2), PROFILE, TITLES
+    )
+    assert "age is at most 65 years" in " ".join(rule.lines)
+
+
 @pytest.mark.parametrize("n", [0, 10])
 def test_too_few_patients_give_no_tree(n: int) -> None:
     assert fit_surrogate(FACTS, PROFILE, decisions(0, n), decisions(1)) is None

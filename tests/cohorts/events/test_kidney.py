@@ -1,3 +1,5 @@
+import datetime
+
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
@@ -10,7 +12,7 @@ from posology.cohorts.storage.folder import build_folder
 from posology.domain import safety
 from posology.domain.formulas.kidney import CKD_EPI, COCKCROFT_GAULT, ckd_epi_2021
 from posology.domain.history import latest_value
-from tests.builders.two_drug_records import event_table, study
+from tests.builders.two_drug_records import ZERO, event_table, study
 
 KIDNEY = (
     'families = ["SEX", "LAB", "DRUG", "HARM", "NOTE"]',
@@ -51,6 +53,16 @@ def test_each_creatinine_has_both_results_at_its_own_time() -> None:
     egfr = found.value[found.code == found.codes.index(CKD_EPI)]
     assert egfr == pytest.approx([68.6, 68.6], abs=0.2)
     assert (np.diff(found.time[1:]) >= 0).all()
+
+
+@pytest.mark.parametrize(("day", "results"), [(-1, 0), (0, 1), (1, 1)])
+def test_a_patient_is_an_adult_from_the_18th_birthday_on(day: int, results: int) -> None:
+    birthday, birth = datetime.datetime(2010, 3, 1), datetime.datetime(1992, 3, 1)  # noqa: DTZ001
+    assert (birthday - birth).days < 18 * 365.25
+    born, at = (birth - ZERO).days, (birthday - ZERO).days + day
+    events = event_table((1, born, "MEDS_BIRTH", None), (1, at, "CREA", 88.42))
+    found = add_kidney_events(sort_events(events), study(KIDNEY))
+    assert sum(found.codes[code] == CKD_EPI for code in found.code) == results
 
 
 def test_without_an_age_or_the_study_key_no_event_is_added() -> None:

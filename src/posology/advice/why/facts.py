@@ -10,6 +10,7 @@ from posology.advice.form.field import Field, Form
 from posology.advice.form.unit_names import plain_unit
 from posology.domain.codes import has_prefix, without_system
 from posology.domain.cohort import Cohort
+from posology.domain.formulas.ages import ages
 from posology.domain.formulas.kidney import CKD_EPI, COCKCROFT_GAULT
 from posology.domain.history import History, StepIndex, subject_rows, visible_events
 from posology.domain.profile import Profile
@@ -21,7 +22,6 @@ birth, or a finding that (nearly) all training patients have."""
 EVERYONE = 0.98
 """Share of training patients who have a finding from which on only its date tells them apart."""
 BIRTH = "MEDS_BIRTH"
-YEAR = 365.25
 GRID = 10
 """Values kept of a number: the middles of so many equal shares of the training patients."""
 SMALLEST_CELL = 5
@@ -58,7 +58,7 @@ class Fact:
     days_before: float | None = None
     """Median days from its last event to the decision; None for facts without a date."""
     age_as: str = ""
-    """`decades` where the number is one."""
+    """`decades` where the number is one, `birth` where the fact is its date."""
 
 
 def find_facts(form: Form, study: Study, profile: Profile) -> tuple[Fact, ...]:
@@ -172,15 +172,18 @@ def _measured(fact: Fact, event: np.ndarray, history: History, last: StepIndex) 
 def fact_numbers(
     fact: Fact, event: Int64[np.ndarray, " decision"], history: History, decisions: StepIndex
 ) -> np.ndarray:
-    """The number of the fact's last event, or the years since it; NaN where there is none."""
+    """The number of the fact's last event, or the years since it; NaN where there is none.
+
+    An age is in completed years, as it is written.
+    """
     known = event >= 0
     number = np.full(len(event), np.nan)
     if fact.kind == SINCE:
         step = np.searchsorted(history.event_offsets, event[known], side="right") - 1
-        number[known] = (history.time[decisions[known]] - history.time[step]) / YEAR
+        number[known] = ages(history.time[step], history.time[decisions[known]])
     else:
         number[known] = history.value[event[known]]
-    return number
+    return np.floor(number) if fact.age_as == "birth" else number
 
 
 def _values(
@@ -189,7 +192,8 @@ def _values(
     known = event >= 0
     if fact.kind in (NUMBER, SINCE):
         numbers = fact_numbers(fact, event, history, decisions)
-        return _number_values(fact.rows[0], numbers[~np.isnan(numbers)])
+        is_age = fact.age_as == "birth"
+        return _number_values(fact.rows[0], numbers[~np.isnan(numbers)], is_age)
     rows = np.where(known, history.code[np.maximum(event, 0)], NO_EVENT)
     if fact.kind == CHOICE:
         rows = rows[known]
@@ -198,7 +202,7 @@ def _values(
     return _with_shares([(int(r), None) for r in kinds[large]], counts[large])
 
 
-def _number_values(row: int, numbers: np.ndarray) -> tuple[FactValue, ...]:
+def _number_values(row: int, numbers: np.ndarray, is_whole: bool) -> tuple[FactValue, ...]:
     """The distinct values if they are few, else the middles of equal shares."""
     kinds, counts = np.unique(numbers, return_counts=True)
     large = counts >= SMALLEST_CELL
@@ -207,7 +211,8 @@ def _number_values(row: int, numbers: np.ndarray) -> tuple[FactValue, ...]:
     if len(numbers) < GRID * SMALLEST_CELL:
         return ()
     middles = np.quantile(numbers, (np.arange(GRID) + 0.5) / GRID)
-    rounded, times = np.unique([float(f"{x:.3g}") for x in middles], return_counts=True)
+    digits = ".0f" if is_whole else ".3g"
+    rounded, times = np.unique([float(f"{x:{digits}}") for x in middles], return_counts=True)
     return _with_shares([(row, float(x)) for x in rounded], times)
 
 

@@ -224,7 +224,9 @@ def _answers(node: Node, fact: Fact, profile: Profile) -> tuple[str, str]:
             years = tr("{years} years").format(years=10 * (math.floor(node.threshold) + 1))
             pair = tr("{fact} is below {value}"), tr("{fact} is {value} or more")
         else:
-            years = describe_number(fact, node.threshold)
+            whole = fact.age_as in ("birth", "years")  # at most 65.5 is at most 65 years
+            most = float(math.floor(node.threshold)) if whole else node.threshold
+            years = describe_number(fact, most)
             pair = tr("{fact} is at most {value}"), tr("{fact} is above {value}")
         yes, no = (text.format(fact=name, value=years) for text in pair)
         return yes, no

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float64
 
-from posology.advice.why.facts import CHOICE, NO_EVENT, NUMBER, SINCE, YEAR, Fact, FactValue
+from posology.advice.why.facts import CHOICE, NO_EVENT, NUMBER, SINCE, Fact, FactValue
 from posology.domain.codes import matching_rows
 from posology.domain.formula_events import add_formula_events
+from posology.domain.formulas.ages import day_of_age
 from posology.domain.history import History, StepIndex, offsets_from_counts, subject_rows
 from posology.domain.images import Images, insert_without_image, take_image_rows
 from posology.domain.profile import Profile
@@ -148,7 +149,7 @@ def _change_date(
     if (patient.step[~here] == step).any() or not 0 < step < len(patient.time) - 1:
         return
     earliest, latest = np.nan_to_num(patient.time[step - 1], nan=-np.inf), patient.time[step + 1]
-    moved = patient.time[-1] - value.number * YEAR
+    moved = day_of_age(value.number, patient.time[-1])
     copies.time[copy, step] = min(max(moved, earliest), latest)
 
 

@@ -4,6 +4,7 @@ import numpy as np
 from jaxtyping import Float64, Int64
 
 from posology.cohorts.events.stream import EventStream, event_order, has_any_code, subject_runs
+from posology.domain.formulas.ages import ages
 from posology.domain.formulas.kidney import (
     CKD_EPI,
     COCKCROFT_GAULT,
@@ -14,7 +15,6 @@ from posology.domain.formulas.kidney import (
 from posology.domain.study import KidneySpec, Study
 
 BIRTH = ("MEDS_BIRTH",)
-_YEAR = 365.25
 
 
 def kidney_codes(study: Study) -> tuple[str, ...]:
@@ -60,7 +60,7 @@ def _results(
     birth[subject[births]] = events.time[births]
     is_female = np.zeros(len(subjects), dtype=bool)
     is_female[subject[has_any_code(events, spec.female)]] = True
-    age = (events.time[rows] - birth[subject[rows]]) / _YEAR
+    age = ages(birth[subject[rows]], events.time[rows])
     weights = np.flatnonzero(has_any_code(events, spec.weight) & (events.value > 0))
     weight = _latest_value(events, subject, weights, rows)
     female = is_female[subject[rows]]

@@ -23,6 +23,12 @@ def birth_of_age(years: float, at: datetime.datetime) -> datetime.datetime:
     return birthday - datetime.timedelta(days=(years - whole) * YEAR_DAYS)
 
 
+def day_of_age(years: float, at: float) -> float:
+    """The time of birth in days since 1970-01-01, as `at` is."""
+    epoch, day = datetime.datetime(1970, 1, 1), datetime.timedelta(days=1)  # noqa: DTZ001
+    return (birth_of_age(years, epoch + at * day) - epoch) / day
+
+
 def ages(
     birth: Float64[np.ndarray, " decision"], at: Float64[np.ndarray, " decision"]
 ) -> Float64[np.ndarray, " decision"]:

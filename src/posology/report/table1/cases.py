@@ -10,6 +10,7 @@ from posology.advice.why.explain import dose_without_facts, options_without_fact
 from posology.advice.why.words import code_label
 from posology.domain.ablation import without_codes
 from posology.domain.cohort import Cohort, subset_decisions
+from posology.domain.formulas.ages import ages
 from posology.domain.history import History, has_code, visible_events
 from posology.domain.images import take_image_rows
 from posology.domain.policy import Policy
@@ -184,10 +185,11 @@ def _compare(
     )
 
 
-def _years_before_decision(patient: Cohort, event: int) -> float:
-    step = np.searchsorted(patient.history.event_offsets, event, side="right") - 1
-    now = patient.history.time[patient.last_step[0]]
-    return float((now - patient.history.time[step]) / 365.25)
+def _age(patient: Cohort, birth: int) -> int:
+    """Completed years at the decision."""
+    time = patient.history.time
+    step = np.searchsorted(patient.history.event_offsets, birth, side="right") - 1
+    return int(ages(time[[step]], time[patient.last_step[:1]])[0])
 
 
 def _short_label(profile: Profile, row: int, value: float) -> str:
@@ -210,8 +212,7 @@ def _facts(policy: Policy, patient: Cohort) -> tuple[tuple[str, str], ...]:
         code = policy.profile.codes[row]
         family = code.split("//")[0]
         if code == "MEDS_BIRTH":
-            age = _years_before_decision(patient, event)
-            by_family.setdefault("Age", []).append(f"{age:.0f}")
+            by_family.setdefault("Age", []).append(f"{_age(patient, event)}")
         elif family not in _NOT_SHOWN:
             by_family.setdefault(family, []).append(_short_label(policy.profile, row, value))
     return tuple(
