@@ -20,7 +20,7 @@ from posology.advice.form.patient_reading import NOTHING_TO_SAY, PatientReading
 from posology.advice.inputs import AdviceInputs
 from posology.advice.recommend import recommend as advise
 from posology.advice.typical_patient import typical_facts
-from posology.advice.why.answer import add_reasons
+from posology.advice.why.answer import add_reasons, with_unrecorded
 from posology.advice.why.evidence import WhyEvidence, read_why
 from posology.advice.why.unknown import with_unknown
 from posology.artifact import Artifact
@@ -159,6 +159,7 @@ def recommend(
         advice = add_reasons(advice, loaded.policy, history, known, values)
     facts = () if kept is None else kept.facts
     patient_at_hand = loaded.policy, history
+    advice = with_unrecorded(advice, loaded.study, patient_at_hand, facts)
     advice = with_unknown(advice, loaded.study, patient_at_hand, reading.unknown, facts)
     if PLANS in loaded.evidence:
         from posology.workflows.plans.outlook import add_plans  # only plans need their learner

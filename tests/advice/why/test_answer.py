@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from posology.advice.recommend import recommend
-from posology.advice.why.answer import _with_help, add_reasons
+from posology.advice.why.answer import _with_help, add_reasons, with_unrecorded
 from posology.advice.why.evidence import WhyEvidence
 from posology.advice.why.explain import _step_name, attention_by_step
 from posology.advice.why.missing import MissingHelp
@@ -18,6 +18,8 @@ from posology.domain.recommendation.recommendation import (
     BETTER_FOR_PATIENT,
     BETTER_THAN_REFERENCE,
     DOSE_ONLY,
+    NO_OPTION_BETTER,
+    NOT_ELIGIBLE,
     STATES,
     Recommendation,
 )
@@ -71,6 +73,25 @@ def test_missing_facts_say_what_they_could_change_and_the_most_helpful_comes_fir
     assert missing[0].would_help.startswith("If it were known, drug B would come first for 25")
     assert missing[1].would_help.startswith("Whatever its value")
     assert missing[2].would_help == ""
+
+
+@pytest.mark.parametrize(
+    ("state", "events", "names"),
+    [
+        (NO_OPTION_BETTER, (("SEX//male", np.nan), ("LAB//egfr", 50.0)), ["body mass index"]),
+        (NO_OPTION_BETTER, (("SEX//male", np.nan),), []),  # the family itself is listed
+        (NOT_ELIGIBLE, (("SEX//male", np.nan), ("LAB//egfr", 50.0)), []),
+        (BETTER_FOR_PATIENT, (("SEX//male", np.nan), ("LAB//egfr", 50.0)), []),
+    ],
+)
+def test_a_fact_of_a_family_of_many_is_missing_where_no_reasons_name_it(
+    state: str, events: tuple[tuple[str, float], ...], names: list[str]
+) -> None:
+    """A page said that no fact was missing: of `LAB`, another one was recorded."""
+    study = replace(STUDY, profile=replace(STUDY.profile, families=("LAB", "SEX")))
+    advice = replace(recommend(policy(), study, patient(events)), state=state, missing=())
+    found = with_unrecorded(advice, study, (policy(), patient(events)), FACTS).missing
+    assert [fact.fact for fact in found] == names
 
 
 def test_a_dose_has_reasons_too() -> None:

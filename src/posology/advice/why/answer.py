@@ -1,5 +1,6 @@
 """Add the reasons to an answer, as far as the evidence lets any matter."""
 
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from posology.advice.why.evidence import WhyEvidence
@@ -10,23 +11,28 @@ from posology.advice.why.explain import (
     explain_options,
     explain_single_dose,
 )
+from posology.advice.why.facts import PRESENCE, Fact, latest_events
 from posology.advice.why.missing import MissingHelp
 from posology.advice.why.values import OptionValues
-from posology.domain.history import History
+from posology.domain.history import History, code_finder
 from posology.domain.policy import Policy
 from posology.domain.recommendation.findings import MissingFact
 from posology.domain.recommendation.recommendation import (
     BETTER_FOR_PATIENT,
     BETTER_THAN_REFERENCE,
     DOSE_ONLY,
+    NOT_ELIGIBLE,
     Recommendation,
 )
 from posology.domain.recommendation.why import Why
+from posology.domain.study import Study
 from posology.language.catalogue import deferred, tr
 
 NOTHING_ASSUMED = deferred("Nothing: the model also learned from patients without it.")
 SHOWN_BETTER = (BETTER_FOR_PATIENT, BETTER_THAN_REFERENCE)
 """States in which something is shown better for this patient, and so has reasons."""
+_USUAL = 0.5
+"""Share of the training patients who had a fact from which its lack is named. Our choice."""
 
 
 def add_reasons(
@@ -89,6 +95,38 @@ def _with_help(
     facts += [fact for name, fact in by_fact.items() if name not in order]
     facts.sort(key=lambda fact: (not fact.is_required, order.get(_short(fact.fact), len(order))))
     return tuple(facts)
+
+
+def with_unrecorded(
+    advice: Recommendation, study: Study, patient: tuple[Policy, History], facts: Sequence[Fact]
+) -> Recommendation:
+    """The answer with every usual fact that is not recorded, where no reasons name those that help.
+
+    Of a family of many facts, such as `BASELINE`, the list has nothing if one of them is recorded.
+    """
+    if advice.state in (*SHOWN_BETTER, DOSE_ONLY, NOT_ELIGIBLE):
+        return advice
+    listed = {_short(fact.fact) for fact in advice.missing}
+    found = tuple(
+        MissingFact(name, tr(NOTHING_ASSUMED), "")
+        for name in _unrecorded(study, *patient, facts)
+        if _short(name) not in listed
+    )
+    return replace(advice, missing=(*advice.missing, *found))
+
+
+def _unrecorded(
+    study: Study, policy: Policy, history: History, facts: Sequence[Fact]
+) -> Iterator[str]:
+    decision = history.step_offsets[1:2] - 1
+    is_present = code_finder(history, decision)
+    families = [policy.profile.rows((family,)) for family in study.profile.families]
+    begun = frozenset[int]().union(*(rows for rows in families if is_present(rows)[0]))
+    latest = latest_events(facts, policy.profile, history, decision)[0]
+    for fact, event in zip(facts, latest, strict=True):
+        is_usual = fact.kind != PRESENCE and fact.known >= _USUAL and not fact.is_treatment
+        if is_usual and event < 0 and begun & set(fact.rows):
+            yield fact.name
 
 
 def _short(name: str) -> str:
