@@ -176,13 +176,16 @@ DECISION_COLUMNS = tuple(
 """Columns with one row a decision, other than `subject` and `last_step`."""
 
 
-def windows_closed(cohort: Cohort) -> Bool[np.ndarray, " decision"]:
+def windows_closed(cohort: Cohort, days: float | None = None) -> Bool[np.ndarray, " decision"]:
     """Decisions whose outcome's window was over when the records ended.
 
     Of later ones only those are known that had the outcome early, and why the others are not known
     is the calendar, which also moves outcomes: they say nothing of a model's value yet.
+
+    Args:
+        days: when a window is over; None: at its end in the study.
     """
     if cohort.time is None or cohort.days_followed is None or not len(cohort):
         return np.ones(len(cohort), dtype=bool)
     end = float(np.max(cohort.time + cohort.days_followed)) + ROUNDING_DAYS
-    return cohort.time + cohort.study.outcome.within_days <= end
+    return cohort.time + (cohort.study.outcome.within_days if days is None else days) <= end

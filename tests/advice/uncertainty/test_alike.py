@@ -12,7 +12,7 @@ from posology.advice.uncertainty.alike import (
     fit_patients_alike,
 )
 from posology.advice.uncertainty.facts import FactTable
-from posology.domain.cohort import Cohort, subset_decisions
+from posology.domain.cohort import OUTCOME, Cohort, subset_decisions
 from tests.builders.policies import iwpc_cohort
 from tests.builders.small_cohorts import small_cohort, take_decisions
 
@@ -107,6 +107,28 @@ def test_late_decisions_of_which_only_events_are_known_are_not_among_the_known()
     assert sum(option.patients or 0 for option in options) == len(made)
     assert sum(option.known or 0 for option in options) == early.sum()
     assert sum(option.reached_goal or 0 for option in options) == early.sum()
+
+
+def test_records_of_a_trial_may_end_with_its_last_visit() -> None:
+    """Its window reaches beyond that, and each patient's number is known all the same."""
+    made = small_cohort(0, 400, best_known=True)
+    study = replace(made.study, outcome=replace(made.study.outcome, kind="value_in_range"))
+    visits = np.full(len(made), 84.0, np.float32)  # of a window of 90 days
+    trial = replace(
+        made,
+        study=study,
+        time=np.zeros(len(made)),
+        days_followed=visits,
+        resolved_days=visits,
+        resolved_by=np.full(len(made), OUTCOME, np.int8),
+    )
+    late = np.arange(len(made)) >= 300  # entered when nobody had been seen for so long
+    begun = replace(trial, time=np.where(late, 50.0, 0.0), days_followed=np.where(late, 34, visits))
+    for cohort, known in ((trial, 400), (begun, 300)):
+        found = fit_patients_alike(cohort, 1000, np.random.default_rng(0))
+        assert found is not None
+        options = [option for cell in found.cells for option in cell.options]
+        assert sum(option.known or 0 for option in options) == known
 
 
 def test_an_event_has_no_mean() -> None:

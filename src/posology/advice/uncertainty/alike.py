@@ -14,7 +14,7 @@ from jaxtyping import Bool, Float64, Int64
 
 from posology.advice.uncertainty.facts import FactTable, fact_codes, read_facts
 from posology.domain.codes import vocabulary_rows
-from posology.domain.cohort import Cohort, windows_closed
+from posology.domain.cohort import OUTCOME, Cohort, windows_closed
 from posology.domain.history import History, StepIndex
 from posology.domain.profile import Profile
 from posology.domain.study import EVENT_KINDS
@@ -197,8 +197,7 @@ def _share_with_enough(cell: np.ndarray, subject: np.ndarray, needed: float) -> 
 
 def _cells(cohort: Cohort, answers: Bool[np.ndarray, "decision question"]) -> Iterator[Cell]:
     weights = 2 ** np.arange(answers.shape[1], dtype=np.int64)
-    # Who has no stable dose yet is no decision of such a study: all of it are known.
-    closed = np.ones(len(cohort), bool) if _is_known_after(cohort) else windows_closed(cohort)
+    closed = _are_settled(cohort)
     number = answers @ weights if answers.shape[1] else np.zeros(len(cohort), dtype=np.int64)
     given = _option_given(cohort)
     for one in np.unique(number):
@@ -213,6 +212,21 @@ def _cells(cohort: Cohort, answers: Bool[np.ndarray, "decision question"]) -> It
         if any(option.patients is None for option in options):
             patients -= patients % LEAST_COUNT
         yield Cell(answers_as_text(answers[rows[0]]), patients, options)
+
+
+def _are_settled(cohort: Cohort) -> Bool[np.ndarray, " decision"]:
+    """Decisions whose window was over when the records ended.
+
+    A window of numbers is over on the last day on which any was measured: the records of a trial
+    often end with its last visit.
+    """
+    if _is_known_after(cohort):  # who has no stable dose yet is no decision of such a study
+        return np.ones(len(cohort), dtype=bool)
+    if cohort.study.outcome.kind in EVENT_KINDS or cohort.resolved_by is None:
+        return windows_closed(cohort)
+    assert cohort.resolved_days is not None
+    measured = cohort.resolved_days[cohort.resolved_by == OUTCOME]
+    return windows_closed(cohort, float(measured.max()) if len(measured) else None)
 
 
 def _count(
