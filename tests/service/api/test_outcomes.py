@@ -76,6 +76,31 @@ def test_an_observation_of_the_future_is_refused_and_named(app: FastAPI) -> None
     assert post(app, FIRST | {"observed_at": at(minutes=4)}).json() == {"results": ["kept"]}
 
 
+def test_an_observation_before_its_answer_or_far_before_all_is_refused(app: FastAPI) -> None:
+    assert post(app, FIRST | {"observed_at": "1926-05-01T08:00:00Z"}).status_code == 200
+    answer, made = ask(app), datetime.datetime.now(datetime.UTC)
+
+    def before(**delta: float) -> str:
+        return (made - datetime.timedelta(**delta)).isoformat()
+
+    own = FIRST | {"key": "lab-2", "answer": answer, "patient_id": ""}
+    response = post(
+        app,
+        own | {"observed_at": before(days=2)},
+        own | {"observed_at": before(hours=20)},
+        FIRST | {"observed_at": "1926-05-01T08:00:00Z"},
+        FIRST | {"observed_at": before(days=360)},
+    )
+    assert response.status_code == 422
+    day, two_days = made.date(), (made - datetime.timedelta(days=2)).date()
+    assert response.json()["error"]["problems"] == [
+        f"outcomes.0.observed_at: {two_days} lies before the answer, which was made on {day}; mend "
+        "the date, or name the answer that it followed.",
+        "outcomes.2.observed_at: 1926-05-01 lies over a year before the first answer of this "
+        f"service, which was made on {day}; mend the date, or leave the observation out.",
+    ]
+
+
 def test_everything_wrong_with_outcomes_is_named_at_once_and_nothing_is_kept(
     app: FastAPI,
 ) -> None:
@@ -110,12 +135,13 @@ def test_everything_wrong_with_outcomes_is_named_at_once_and_nothing_is_kept(
 
 def test_an_outcome_of_the_study_is_kept_in_its_unit(app: FastAPI) -> None:
     answer = ask(app)
+    today = FIRST | {"observed_at": datetime.datetime.now(datetime.UTC).isoformat()}
     good = [
-        FIRST | {"key": "a", "value": 5.0, "unit": "mg/d"},
-        FIRST | {"key": "b", "unit": "mg/wk", "answer": answer, "patient_id": ""},
-        FIRST | {"key": "c", "code": f"{DOSE}//clinic"},
-        FIRST | {"key": "d", "code": "MEDS_DEATH", "value": None},
-        FIRST | {"key": "e", "code": "MEDS_DEATH", "value": 0},
+        today | {"key": "a", "value": 5.0, "unit": "mg/d"},
+        today | {"key": "b", "unit": "mg/wk", "answer": answer, "patient_id": ""},
+        today | {"key": "c", "code": f"{DOSE}//clinic"},
+        today | {"key": "d", "code": "MEDS_DEATH", "value": None},
+        today | {"key": "e", "code": "MEDS_DEATH", "value": 0},
     ]
     assert post(app, *good).json() == {"results": ["kept"] * 5}
     assert kept(app) == [

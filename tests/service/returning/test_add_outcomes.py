@@ -112,6 +112,20 @@ def test_nothing_is_counted_twice_and_a_correction_is_a_new_version(
     assert rows(store) == 4
 
 
+def test_an_outcome_dated_after_today_is_not_kept(store: Store, tmp_path: Path) -> None:
+    """A patient asked about today has a window of 30 days ahead, in which a wrong date fits."""
+    now = datetime.datetime.now(datetime.UTC)
+    key_of = patient_keys(tmp_path, None, plain=False)
+    asked = made_up_answer("dose", now.strftime("%Y-%m-%dT%H:%M:%S.%fZ"), key_of(5), "0" * 64)
+    store.write_now(save_answer, replace(asked, id="a5", model="two_drugs"))
+    day = (now.replace(tzinfo=None) - ZERO) / datetime.timedelta(days=1)
+    ahead = event_table((5, day + 10, "LAB", 4.0))
+    found = add_outcomes(store, question(tmp_path), ahead, dry_run=False)
+    assert (found.results, found.unlinked) == ({}, {"in_the_future": 1})
+    assert "Not linked: 1, dated after today: mend the date." in describe(found)
+    assert rows(store) == 0
+
+
 def test_a_value_that_cannot_be_is_not_kept(store: Store, tmp_path: Path) -> None:
     wrong = event_table((3, 5, "HARM", 7.0), (1, 20, "LAB", None))
     found = add_outcomes(store, question(tmp_path), wrong, False)

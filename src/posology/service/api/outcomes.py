@@ -20,8 +20,8 @@ from posology.service.deployment import Deployment, get_deployment
 from posology.service.errors import UnusableError
 from posology.service.identity import CLINICIAN, DATA_SCIENTIST, Caller, require_caller
 from posology.service.store import AuditEvent, OutcomeRecord, append_event, save_outcome
-from posology.service.store.answers import models_of
-from posology.service.store.clock import UtcMoment, now, to_text
+from posology.service.store.answers import first_made, models_of
+from posology.service.store.clock import UtcMoment, now, to_moment, to_text
 
 router = APIRouter(tags=["outcomes"])
 _Id = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{0,43}$")]
@@ -29,6 +29,9 @@ _Id = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{0,43}$")]
 
 CLOCK_SKEW = datetime.timedelta(minutes=5)
 """By how much the sender's clock may be ahead. Our choice."""
+_DAY, _YEAR = datetime.timedelta(days=1), datetime.timedelta(days=365)
+"""A day without a time may begin before its answer; what is further back than a year before every
+answer has a wrong year."""
 _MOST_NAMED = 20
 
 
@@ -104,14 +107,16 @@ class _Known:
 
     latest: datetime.datetime
     """Moment after which nothing can have been observed."""
-    answers: Mapping[str, str]
-    """Of the answers that were named and exist, the model."""
+    first: str
+    """When the service's first answer was made; empty without one."""
+    answers: Mapping[str, tuple[str, str]]
+    """Of the answers that were named and exist, the model and when it was made."""
     expected: Mapping[str, tuple[ExpectedOutcome, ...]]
     """Of each model that is served, the outcomes and harms of its study."""
 
     def expected_of(self, answer: str) -> tuple[ExpectedOutcome, ...]:
         """Those of the answer's model; of every model where that is not known."""
-        own = self.expected.get(self.answers.get(answer, ""))
+        own = self.expected.get(self.answers.get(answer, ("", ""))[0])
         return own or tuple(one for every in self.expected.values() for one in every)
 
 
@@ -120,6 +125,7 @@ async def _check(deployment: Deployment, outcomes: list[Outcome]) -> list[float 
     names = {one.answer for one in outcomes} - {""}
     known = _Known(
         latest=now() + CLOCK_SKEW,
+        first=await deployment.store.read(first_made),
         answers=await deployment.store.read(models_of, names) if names else {},
         expected={
             name: expected_outcomes(served.artifact.study)
@@ -146,10 +152,27 @@ def _wrong_with(outcome: Outcome, known: _Known) -> Iterator[str]:
     """What is wrong with its time and with whom it is about."""
     if outcome.observed_at > known.latest:
         yield "observed_at: lies in the future; send what was observed, once it was."
+    yield from _too_early(outcome, known)
     if not (outcome.patient_id or outcome.answer):
         yield "patient_id: is missing, and so is answer; send one, or it belongs to nobody."
     if outcome.answer and outcome.answer not in known.answers:
         yield "answer: no answer has this id; send `id` of the reply to POST /recommendations."
+
+
+def _too_early(outcome: Outcome, known: _Known) -> Iterator[str]:
+    """A day that would move the first month of outcomes, or follow no answer at all."""
+    day = outcome.observed_at.date()
+    _, made = known.answers.get(outcome.answer, ("", ""))
+    if made and outcome.observed_at < to_moment(made) - _DAY:
+        yield (
+            f"observed_at: {day} lies before the answer, which was made on {made[:10]}; mend the "
+            "date, or name the answer that it followed."
+        )
+    elif known.first and outcome.observed_at < to_moment(known.first) - _YEAR:
+        yield (
+            f"observed_at: {day} lies over a year before the first answer of this service, which "
+            f"was made on {known.first[:10]}; mend the date, or leave the observation out."
+        )
 
 
 def _value_of(outcome: Outcome, known: _Known) -> float | None:

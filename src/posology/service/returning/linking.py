@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, select
 
 from posology.service.store.answers import in_parts
-from posology.service.store.clock import to_moment
+from posology.service.store.clock import now, to_moment
 from posology.service.store.decisions import ACCEPTED, CHOSEN
 from posology.service.store.tables import ANSWERS, DECISIONS, FEEDBACK
 
 ACCEPTED_WORD, OVERRIDDEN_WORD, UNKNOWN_WORD = "accepted", "overridden", "unknown"
 NOBODY, BEFORE, LATER = "nobody_asked", "before_any_answer", "after_the_window"
+AHEAD = "in_the_future"
 _DAY = datetime.timedelta(days=1)
 
 
@@ -33,7 +34,7 @@ class Link:
     answer: str
     """Empty: none."""
     reason: str = ""
-    """NOBODY, BEFORE or LATER."""
+    """NOBODY, BEFORE, LATER or AHEAD."""
 
 
 def answers_by_patient(
@@ -56,6 +57,8 @@ def link(answers: Sequence[GivenAnswer], observed_at: str, days: float) -> Link:
     """The last answer before the observation, if it lies within the outcome's window of days."""
     if not answers:
         return Link("", NOBODY)
+    if to_moment(observed_at) > now() + _DAY:
+        return Link("", AHEAD)
     before = [one for one in answers if one.made_at <= observed_at]
     if not before:
         return Link("", BEFORE)

@@ -1,12 +1,13 @@
 """What `posology outcomes add` says."""
 
 from posology.service.returning.add_outcomes import IMPOSSIBLE, Added
-from posology.service.returning.linking import BEFORE, LATER, NOBODY
+from posology.service.returning.linking import AHEAD, BEFORE, LATER, NOBODY
 
 _REASONS = {
     NOBODY: "nobody asked about the patient",
     BEFORE: "observed before any answer",
     LATER: "after the study's window of the last answer",
+    AHEAD: "dated after today: mend the date",
     IMPOSSIBLE: "the value or its unit cannot be right",
 }
 

@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 from itertools import islice
 from typing import Any
 
-from sqlalchemy import Connection, Row, desc, insert, select
+from sqlalchemy import Connection, Row, desc, func, insert, select
 
 from posology.service.store.tables import ANSWERS
 
@@ -56,10 +56,16 @@ def in_parts(ids: Iterable[str]) -> Iterator[list[str]]:
         yield part
 
 
-def models_of(connection: Connection, answers: Iterable[str]) -> dict[str, str]:
-    """Of each of these answers that exists, the name of its model."""
-    query = select(ANSWERS.c.id, ANSWERS.c.model).where(ANSWERS.c.id.in_(sorted(set(answers))))
-    return {row.id: row.model for row in connection.execute(query)}
+def models_of(connection: Connection, answers: Iterable[str]) -> dict[str, tuple[str, str]]:
+    """Of each of these answers that exists, the name of its model and when it was made."""
+    own = select(ANSWERS.c.id, ANSWERS.c.model, ANSWERS.c.made_at)
+    query = own.where(ANSWERS.c.id.in_(sorted(set(answers))))
+    return {row.id: (row.model, row.made_at) for row in connection.execute(query)}
+
+
+def first_made(connection: Connection) -> str:
+    """When the first answer was made; empty without one."""
+    return connection.scalar(select(func.min(ANSWERS.c.made_at))) or ""
 
 
 def newest_answers(
