@@ -185,5 +185,7 @@ def list_missing(study: Study, policy: Policy, history: History) -> tuple[Missin
 
 @lru_cache(maxsize=64)
 def _short_names(codes: tuple[str, ...], names: tuple[tuple[str, str], ...]) -> tuple[str, ...]:
-    """Names without units."""
-    return tuple(display_name(code, names).partition(", ")[0] for code in codes)
+    """Names without units, where that does not make two names one."""
+    whole = [display_name(code, names) for code in codes]
+    short = [name.partition(", ")[0] for name in whole]
+    return tuple(s if short.count(s) == 1 else w for s, w in zip(short, whole, strict=True))

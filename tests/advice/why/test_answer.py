@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from posology.advice.recommend import recommend
+from posology.advice.recommend import list_missing, recommend
 from posology.advice.why.answer import _with_help, add_reasons, with_unrecorded
 from posology.advice.why.evidence import WhyEvidence
 from posology.advice.why.explain import _step_name, attention_by_step
@@ -134,4 +134,49 @@ def test_a_fact_whose_name_has_a_comma_is_listed_once() -> None:
     help_ = MissingHelp("herbal medicine, vitamins or supplements", (1,), 0.2, "It would help.")
     assert [(f.fact, f.would_help) for f in _with_help(missing, (help_,))] == [
         ("herbal medicine", "It would help.")
+    ]
+
+
+def test_facts_that_differ_only_after_a_comma_stay_two() -> None:
+    """Of `creatinine, urine` and `creatinine, serum` one was lost, and the other stood twice."""
+    urine = MissingFact("creatinine, urine", "The mean.", "", is_required=True)
+    serum = MissingFact("creatinine, serum", "Nothing.", "")
+    helps = (
+        MissingHelp("creatinine, serum", (1,), 0.2, "Serum would help."),
+        MissingHelp("creatinine, urine", (2,), 0.1, "Urine would help."),
+    )
+    assert [(f.fact, f.would_help) for f in _with_help((urine, serum), helps)] == [
+        ("creatinine, urine", "Urine would help."),
+        ("creatinine, serum", "Serum would help."),
+    ]
+    assert [(f.fact, f.would_help) for f in _with_help((urine, serum), ())] == [
+        ("creatinine, urine", ""),
+        ("creatinine, serum", ""),
+    ]
+    assert [(f.fact, f.would_help) for f in _with_help((urine,), helps)] == [
+        ("creatinine, urine", "Urine would help."),
+        ("creatinine, serum", "Serum would help."),
+    ]
+    family = (MissingFact("creatinine", "Nothing.", ""),)
+    assert [(f.fact, f.would_help) for f in _with_help(family, helps)] == [
+        ("creatinine, serum", "Serum would help."),
+        ("creatinine, urine", "Urine would help."),
+        ("creatinine", ""),
+    ]
+
+
+def test_missing_facts_keep_what_tells_their_names_apart() -> None:
+    """Both were `statin`, and the page listed it once."""
+    names = (
+        ("CONDITION//failing", "statin, low dose"),
+        ("DRUG//b", "statin, high dose"),
+        ("LAB//bmi", "weight, kg"),
+    )
+    families = ("CONDITION//failing", "DRUG//b", "LAB//bmi")
+    study = replace(STUDY, names=names, profile=replace(STUDY.profile, families=families))
+    someone = patient((("SEX//male", np.nan),), (("LAB//egfr", 50.0),))
+    assert [fact.fact for fact in list_missing(study, policy(), someone)] == [
+        "statin, low dose",
+        "statin, high dose",
+        "weight",
     ]

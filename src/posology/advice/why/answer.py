@@ -1,5 +1,6 @@
 """Add the reasons to an answer, as far as the evidence lets any matter."""
 
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
@@ -83,18 +84,34 @@ def _with_help(
 
     A fact that would change something is added where the list has only its family.
     """
-    order = {_short(found.fact): place for place, found in enumerate(helps)}
-    by_fact = {_short(fact.fact): fact for fact in missing}
+    place_of = _places(missing, helps)
     facts = [
-        replace(by_fact[_short(found.fact)], would_help=found.sentence)
-        if _short(found.fact) in by_fact
+        replace(missing[place_of[at]], would_help=found.sentence)
+        if at in place_of
         else MissingFact(found.fact, tr(NOTHING_ASSUMED), found.sentence)
-        for found in helps
-        if _short(found.fact) in by_fact or found.change > 0
+        for at, found in enumerate(helps)
+        if at in place_of or found.change > 0
     ]
-    facts += [fact for name, fact in by_fact.items() if name not in order]
-    facts.sort(key=lambda fact: (not fact.is_required, order.get(_short(fact.fact), len(order))))
-    return tuple(facts)
+    helped = set(place_of.values())
+    facts += [fact for place, fact in enumerate(missing) if place not in helped]
+    return tuple(sorted(facts, key=lambda fact: not fact.is_required))
+
+
+def _places(missing: tuple[MissingFact, ...], helps: tuple[MissingHelp, ...]) -> dict[int, int]:
+    """Of each help its place among the missing facts: the same name, else the only one like it."""
+    names = [fact.fact for fact in missing]
+    found = {at: names.index(help_.fact) for at, help_ in enumerate(helps) if help_.fact in names}
+    taken = {names[place] for place in found.values()}
+    alike: dict[str, list[int]] = defaultdict(list)
+    for place, name in enumerate(names):
+        if name not in taken:
+            alike[_short(name)].append(place)
+    asked = Counter(_short(h.fact) for at, h in enumerate(helps) if at not in found)
+    for at, help_ in enumerate(helps):
+        places = alike[_short(help_.fact)]
+        if at not in found and len(places) == 1 and asked[_short(help_.fact)] == 1:
+            found[at] = places[0]
+    return found
 
 
 def with_unrecorded(
@@ -106,11 +123,11 @@ def with_unrecorded(
     """
     if advice.state in (*SHOWN_BETTER, DOSE_ONLY, NOT_ELIGIBLE):
         return advice
-    listed = {_short(fact.fact) for fact in advice.missing}
+    listed = {fact.fact for fact in advice.missing}
     found = tuple(
         MissingFact(name, tr(NOTHING_ASSUMED), "")
         for name in _unrecorded(study, *patient, facts)
-        if _short(name) not in listed
+        if not {name, _short(name)} & listed
     )
     return replace(advice, missing=(*advice.missing, *found))
 
