@@ -39,7 +39,9 @@ def monitor(
     since: Annotated[
         str,
         typer.Option(
-            metavar="MONTH", help="Judge decisions from this month on (2018-01); default: all."
+            metavar="MONTH",
+            help="Judge decisions from this month on (2018-01); default: all. Needed where the "
+            "first are of fewer than 5 patients, over a year before the rest.",
         ),
     ] = "",
     until: Annotated[

@@ -155,7 +155,8 @@ def test_a_decision_dated_far_before_does_not_move_the_first_month(
     early = dated_later(later(25.0), [3], -365 * years)
     match = (
         rf"1 decision is dated over a year before all others \(patient 3 in {month}\), and would "
-        r"be the first month\. Mend the dates, or name the first month with --since 2000-01\."
+        r"be the first month\. Mend the dates; where they are right, as of records that began with "
+        r"few patients, name the first month with --since 2000-01\."
     )
     with pytest.raises(UserError, match=match):
         monitor(saved(), early, settings)

@@ -38,7 +38,8 @@ def refuse_early_dates(study: str, observed: Observations) -> None:
         first = month_name(int(observed.decided[~stray].min()))
         raise UserError(
             f"study {study}: {_named(observed, stray, 'over a year before')}, and would be the "
-            f"first month. Mend the dates, or name the first month with --since {first}."
+            f"first month. Mend the dates; where they are right, as of records that began with few "
+            f"patients, name the first month with --since {first}."
         )
 
 

@@ -10,6 +10,7 @@ from posology.service.pages.monitoring.checks import (
     UNKNOWN,
     Check,
     CheckGroup,
+    _shifts,
     check_groups,
     headline,
     percentile,
@@ -59,7 +60,24 @@ def test_a_mean_that_moved_is_found_against_training() -> None:
     found = checks(last, earlier)
     assert found["Age, shift"].state == OUT
     assert found["Age, shift"].last == "+1.40 SD"
-    assert found["Age, shift"].reading == "mean 74 years; 60 in training"
+    assert found["Age, shift"].reading == "mean 74 years; 60 years in training"
+
+
+@pytest.mark.parametrize(
+    ("mean", "training", "reading"),
+    [
+        (80.0, (73.16, 21.0, "kg"), "mean 80 kg; 73 kg in training"),
+        (1.2, (0.9512, 0.34, "mg/dL"), "mean 1.20 mg/dL; 0.95 mg/dL in training"),
+        (7.25, (7.3, 1.4, ""), "mean 7.2; 7.3 in training"),
+    ],
+)
+def test_both_means_have_the_unit_and_digits_of_the_spread(
+    mean: float, training: tuple[float, float, str], reading: str
+) -> None:
+    last = steady()
+    last.numbers = {"x": [mean] * 40}
+    (check,) = _shifts([steady(), last], {"x": training})
+    assert check.reading == reading
 
 
 def test_slow_answers_are_found() -> None:

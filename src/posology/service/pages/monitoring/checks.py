@@ -229,9 +229,10 @@ def _shifts(weeks: Sequence[Week], training: Mapping[str, tuple[float, float, st
             state = OK if abs(last) <= reach else OUT
         words = [tr("none or few") if x is None else _deviations(x) for x in means]
         picture = spark(means, (-reach, reach), words, state == OUT)
-        mean = f"{number(f'{sum(recent) / len(recent):.4g}')} {unit}".strip()
-        reading = tr("mean {mean}; {training} in training")
-        reading = reading.format(mean=mean, training=number(f"{center:.4g}"))
+        digits = max(0, 1 - math.floor(math.log10(spread)))  # two of the standard deviation
+        both = (f"{x:.{digits}f}" for x in (sum(recent) / len(recent), center))
+        recently, before = (f"{number(x)} {unit}".strip() for x in both)
+        reading = tr("mean {mean}; {training} in training").format(mean=recently, training=before)
         checks.append(Check(title, state, _deviations(last), _within(reach), picture, reading))
     return checks
 
