@@ -1,5 +1,6 @@
 """How estimates are written, the same on every page and on the terminal."""
 
+import math
 from dataclasses import dataclass
 
 from posology.evaluation.intervals import Difference, Interval, decimals_of_width
@@ -22,13 +23,13 @@ class Scale:
 
     def format_value(self, x: float) -> str:
         """A mean outcome without its interval."""
-        if self.factor == 100 and x == x:
+        if self.factor == 100 and not math.isnan(x):
             return f"{100 * x:.1f} %"
         return format_number(self.factor * x) + self._percent
 
     def format_interval(self, estimate: Difference | Interval) -> str:
         """`low to high`."""
-        if estimate.low != estimate.low:
+        if math.isnan(estimate.low):
             return ""
         digits = self._decimals(estimate)
         low, high = self.factor * estimate.low, self.factor * estimate.high
@@ -36,7 +37,7 @@ class Scale:
 
     def format_estimate(self, estimate: Difference | Interval) -> str:
         """A mean outcome with its interval."""
-        if estimate.low != estimate.low:
+        if math.isnan(estimate.low):
             return self.format_value(estimate.value)
         digits = self._decimals(estimate)
         value = f"{self.factor * estimate.value:.{digits}f}{self._percent}"
@@ -53,7 +54,7 @@ class Scale:
 
     def format_difference(self, estimate: Difference | Interval) -> str:
         """A signed difference with its interval."""
-        if estimate.value != estimate.value:
+        if math.isnan(estimate.value):
             return "too few patients"
         digits = self._decimals(estimate)
         value = f"{self.factor * estimate.value:+.{digits}f}"
@@ -64,7 +65,7 @@ class Scale:
 
 def format_number(x: float) -> str:
     """Three significant digits, without an exponent."""
-    if x != x:
+    if math.isnan(x):
         return "not known"
     if abs(x) == float("inf"):
         return "no limit" if x > 0 else "no limit below"
@@ -94,6 +95,6 @@ def begin_sentence(text: str) -> str:
 
 def format_share(x: float) -> str:
     """A percentage."""
-    return (
-        "not known" if x != x else f"{100 * x:.0f} %" if x >= 0.1 or x == 0 else f"{100 * x:.1f} %"
-    )
+    if math.isnan(x):
+        return "not known"
+    return f"{100 * x:.0f} %" if x >= 0.1 or x == 0 else f"{100 * x:.1f} %"

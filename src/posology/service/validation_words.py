@@ -3,6 +3,7 @@
 pydantic finds the errors; its words are for its own users (`model_attributes_type`).
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -87,7 +88,7 @@ def _shape_words(item: Mapping[str, Any]) -> str:
     value = item["input"]
     if value is None:
         return "is null"
-    if isinstance(value, float) and value != value:
+    if isinstance(value, float) and math.isnan(value):
         return "is no finite number"
     return next((f"is {words}" for kind, words in _SHAPES if isinstance(value, kind)), "is wrong")
 

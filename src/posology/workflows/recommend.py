@@ -1,6 +1,7 @@
 """Recommend for one patient, and write the blank form that describes one."""
 
 import datetime
+import math
 from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -248,7 +249,7 @@ def label_of(model: Artifact) -> ModelLabel:
 def _date(history: History) -> str:
     """Date of the patient's last step; today if nothing has a date."""
     day = float(history.time[-1])
-    if day != day:  # NaN
+    if math.isnan(day):
         return datetime.datetime.now(datetime.UTC).date().isoformat()
     return (datetime.date(1970, 1, 1) + datetime.timedelta(days=int(day // 1))).isoformat()
 

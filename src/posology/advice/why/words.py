@@ -1,6 +1,7 @@
 """Facts, values and leads in words."""
 
 import datetime
+import math
 
 from posology.advice.form.unit_names import decade_words, is_decade
 from posology.advice.why.facts import BIRTH, CHOICE, NO_EVENT, NUMBER, SINCE, Fact
@@ -66,7 +67,7 @@ def is_nothing(size: float, unit: str) -> bool:
 def code_label(profile: Profile, row: int, value: float) -> str:
     """A readable name of a code, with its value: `genotype CYP2C9: *1/*3`, `height, cm: 170`."""
     name = fact_name(profile.name(row))
-    if value != value:  # NaN
+    if math.isnan(value):
         return name
     if is_decade(profile.codes[row], name.partition(", ")[2] or profile.unit(row)):
         return f"{tr('age')} {decade_words(value)}"
@@ -75,7 +76,7 @@ def code_label(profile: Profile, row: int, value: float) -> str:
 
 def describe_day(day: float) -> str:
     """The date of a step, ISO 8601; the first step has none."""
-    if day != day:  # NaN
+    if math.isnan(day):
         return tr("static facts")
     return (datetime.datetime(1970, 1, 1) + datetime.timedelta(days=day)).date().isoformat()  # noqa: DTZ001
 

@@ -5,6 +5,7 @@ covariates (causal/conditional_effects.py). The curve shows the value of the rul
 patients, the least certain first, is treated as in usual care.
 """
 
+import math
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -123,9 +124,9 @@ def with_stated_ends(
         over_usual = row.reference_gain if is_usual_care else point.gain_over_usual_care
         return AbstentionPoint(
             point.abstained_share,
-            row.value if row.value.value == row.value.value else point.value,
-            over_usual if over_usual.value == over_usual.value else point.gain_over_usual_care,
-            row.gain if row.gain.value == row.gain.value else point.gain_over_best_single,
+            row.value if not math.isnan(row.value.value) else point.value,
+            over_usual if not math.isnan(over_usual.value) else point.gain_over_usual_care,
+            row.gain if not math.isnan(row.gain.value) else point.gain_over_best_single,
         )
 
     curve = tuple(stated(point) for point in abstention.curve)

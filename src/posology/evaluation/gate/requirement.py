@@ -4,6 +4,7 @@ A gate is closed unless every requirement holds. A requirement that cannot be ju
 patients or without overlap, does not hold: what is not shown is not assumed.
 """
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -58,7 +59,7 @@ def _to_json(requirement: Requirement) -> dict[str, Any]:
         "holds": requirement.holds,
         "reason": requirement.reason,
         "estimate": None if interval is None else interval.value,
-        "low": None if interval is None or interval.low != interval.low else interval.low,
+        "low": None if interval is None or math.isnan(interval.low) else interval.low,
         "high": None if interval is None else interval.high,
         "threshold": requirement.threshold,
     }

@@ -1,5 +1,6 @@
 """Table 1: every model on the same patients, and whether differences are significant."""
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Literal
@@ -141,7 +142,10 @@ def compare_models(
 def to_rows(table: Table1) -> list[dict[str, str | float | int | None]]:
     """The rows as written to JSON; NaN becomes None."""
     return [
-        {key: None if value != value else value for key, value in asdict(row).items()}
+        {
+            key: None if isinstance(value, float) and math.isnan(value) else value
+            for key, value in asdict(row).items()
+        }
         for row in table.rows
     ]
 

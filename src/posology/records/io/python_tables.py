@@ -3,6 +3,7 @@
 import csv
 import gzip
 import io
+import math
 import zlib
 from collections.abc import Iterable, Iterator
 from datetime import date, datetime, time
@@ -161,7 +162,7 @@ def require_columns(path: Path, columns: Iterable[str], required: tuple[str, ...
 def is_blank(value: Any) -> bool:
     """Whether a cell is null, NaN, or an empty text."""
     if isinstance(value, float):
-        return value != value
+        return math.isnan(value)
     return value is None or (isinstance(value, str) and not value.strip())
 
 

@@ -1,5 +1,7 @@
 """The section on the outcome of each option: raw, adjusted, and per 100 patients."""
 
+import math
+
 from posology.domain.study import Study
 from posology.evaluation.arms.event_curves import EventCurves
 from posology.evaluation.arms.raw_outcomes import RawArm, RawOutcome
@@ -154,7 +156,7 @@ def _raw_difference(raw: RawData, k: int) -> Difference:
 
 
 def _adjusted(value: Interval | None, scale: Scale) -> str:
-    known = value is not None and value.value == value.value
+    known = value is not None and not math.isnan(value.value)
     return scale.format_estimate(value) if known and value is not None else ""
 
 

@@ -1,5 +1,7 @@
 """The section on groups of patients: those that differ are shown, the others are folded."""
 
+import math
+
 from posology.evaluation.effects.effect_study import EffectStudy
 from posology.evaluation.effects.subgroup_gain import SubgroupBenefit, SubgroupGain
 from posology.evaluation.intervals import Difference, Interval
@@ -85,7 +87,7 @@ def _rule_by_group(results: EffectStudy, scale: Scale) -> SectionTable:
             f"{g.patients:,}",
             format_share(g.in_population / g.n) if g.n else "",
             format_share(g.differing_share),
-            scale.format_estimate(g.value) if g.value.value == g.value.value else "",
+            scale.format_estimate(g.value) if not math.isnan(g.value.value) else "",
             scale.format_difference(g.gain),
         )
         for g in results.subgroups

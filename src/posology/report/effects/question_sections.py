@@ -1,5 +1,7 @@
 """Sections on the question and on who is analysed: protocol, flow, Table 1."""
 
+import math
+
 from posology.domain.codes import Names, display_names
 from posology.domain.study import Outcome, Study
 from posology.evaluation.arms.baseline import MEAN, SHARE, ArmCell, BaselineRow
@@ -128,7 +130,7 @@ def _importance(row: BaselineRow) -> tuple[int, float]:
     name = row.covariate.lower()
     is_demographic = any(name.startswith(word) for word in _DEMOGRAPHIC)
     is_about_records = name.endswith((": ever recorded", ", times recorded"))
-    difference = row.difference if row.difference == row.difference else 0.0
+    difference = row.difference if not math.isnan(row.difference) else 0.0
     return (0 if is_demographic else 2 if is_about_records else 1, -difference)
 
 
@@ -136,13 +138,13 @@ def _largest_after(results: EffectStudy) -> dict[str, float]:
     """Largest absolute difference of each covariate after weighting."""
     after: dict[str, float] = {}
     for row in results.balance:
-        if row.after == row.after:
+        if not math.isnan(row.after):
             after[row.covariate] = max(after.get(row.covariate, 0.0), abs(row.after))
     return after
 
 
 def _baseline_row(row: BaselineRow, after: dict[str, float]) -> tuple[str, ...]:
-    difference = f"{row.difference:.2f}" if row.difference == row.difference else ""
+    difference = f"{row.difference:.2f}" if not math.isnan(row.difference) else ""
     weighted = after.get(row.covariate)
     cells = (_unbroken(_cell(cell, row.kind)) for cell in row.cells)
     last = ("" if weighted is None else f"{weighted:.2f}",) if after else ()
@@ -174,7 +176,7 @@ def _describe_balance(results: EffectStudy, after: dict[str, float], is_randomis
         return "The analysis population holds patients of fewer than two options."
     before: dict[str, float] = {}
     for row in results.balance:
-        if row.before == row.before:
+        if not math.isnan(row.before):
             before[row.covariate] = max(before.get(row.covariate, 0.0), abs(row.before))
     unbalanced = sum(value > 0.1 for value in before.values())
     noun = "covariate" if len(before) == 1 else "covariates"

@@ -1,5 +1,7 @@
 """Sections on the rule: its value, whole trajectories, stability."""
 
+import math
+
 from posology.evaluation.effects.effect_study import RULE, EffectStudy
 from posology.evaluation.effects.number_needed import describe_number_needed
 from posology.evaluation.effects.overlap import Overlap
@@ -98,16 +100,16 @@ def _is_single(value: RuleValue, names: list[str]) -> bool:
 
 
 def _known(difference: Difference) -> Difference | None:
-    return difference if difference.value == difference.value else None
+    return difference if not math.isnan(difference.value) else None
 
 
 def _value(value: RuleValue, scale: Scale) -> str:
-    known = value.value.value == value.value.value
+    known = not math.isnan(value.value.value)
     return scale.format_estimate(value.value) if known else "not stated"
 
 
 def _gain(difference: Difference, scale: Scale) -> str:
-    if difference.value != difference.value:
+    if math.isnan(difference.value):
         return "not stated"
     if difference.low == difference.high == difference.value == 0:
         return "0"

@@ -1,5 +1,7 @@
 """An effect study on the terminal, within 80 columns: options, rules, overlap."""
 
+import math
+
 from rich import box
 from rich.console import Group
 from rich.table import Table
@@ -69,7 +71,7 @@ def _rule_values(results: EffectStudy, scale: Scale) -> list[Table | Text]:
     table = _table(title, "Rule", *heads)
     notes: list[Table | Text] = []
     for v in results.rule_values:
-        known = v.value.value == v.value.value
+        known = not math.isnan(v.value.value)
         gains = (v.gain, v.reference_gain)
         table.add_row(
             v.rule,
@@ -87,7 +89,7 @@ def _rule_values(results: EffectStudy, scale: Scale) -> list[Table | Text]:
 
 
 def _gain(gain: Difference, scale: Scale) -> str:
-    if gain.value != gain.value:
+    if math.isnan(gain.value):
         return "not stated"
     return "0" if gain.low == gain.high == 0 else scale.format_difference(gain)
 

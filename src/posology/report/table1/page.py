@@ -1,5 +1,6 @@
 """The Table 1 page: one HTML file that needs no network and no script."""
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -130,7 +131,7 @@ def _cell(table: Table1, model: str, metric: str, is_best: bool) -> parts.Metric
     return parts.MetricCell(
         value=text.format_metric(metric, row.value),
         interval=text.format_interval(metric, row.low, row.high),
-        is_known=row.value == row.value,
+        is_known=not math.isnan(row.value),
         is_best=is_best,
         verdict=verdict if is_tested else "",
         mark=text.VERDICT_MARKS[verdict],

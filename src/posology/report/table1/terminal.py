@@ -1,5 +1,7 @@
 """Table 1 on the terminal."""
 
+import math
+
 from rich import box
 from rich.console import Group
 from rich.table import Table
@@ -66,7 +68,7 @@ def _part(table: Table1, title: str, metrics: tuple[str, ...]) -> Table:
 def _cell(table: Table1, model: str, metric: str, is_best: bool) -> Text:
     row = table.row(model, metric)
     value = format_metric(metric, row.value)
-    if row.value != row.value:
+    if math.isnan(row.value):
         return Text(value, style="dim")
     cell = Text(value, style="bold" if is_best else "")
     test = find_test(table, row)

@@ -1,5 +1,7 @@
 """How Table 1's figures are written, the same on the page and on the terminal."""
 
+import math
+
 from posology.evaluation.table1.comparison import MetricRow, PairedTest, Table1, is_variant
 from posology.evaluation.table1.headline import MODEL_TITLES
 from posology.evaluation.table1.metrics import LOWER_IS_BETTER, METRICS
@@ -33,7 +35,7 @@ def model_name(model: str) -> str:
 
 def format_metric(metric: str, value: float) -> str:
     """A value with its metric's unit and decimals."""
-    if value != value:
+    if math.isnan(value):
         return NOT_AVAILABLE
     if metric == "within20":
         return f"{100 * value:.1f} %"
@@ -42,7 +44,7 @@ def format_metric(metric: str, value: float) -> str:
 
 def format_interval(metric: str, low: float, high: float) -> str:
     """A 95 % interval, `low to high`."""
-    if low != low:
+    if math.isnan(low):
         return ""
     if metric == "within20":
         return f"{100 * low:.1f} to {100 * high:.1f}"
@@ -52,7 +54,7 @@ def format_interval(metric: str, low: float, high: float) -> str:
 
 def format_difference(metric: str, value: float) -> str:
     """A difference with its sign."""
-    if value != value:
+    if math.isnan(value):
         return NOT_AVAILABLE
     if metric == "within20":
         return f"{100 * value:+.1f} %"
@@ -61,7 +63,7 @@ def format_difference(metric: str, value: float) -> str:
 
 def format_p(p: float) -> str:
     """A p value for a table's cell."""
-    if p != p:
+    if math.isnan(p):
         return ""
     return "<0.001" if p < 0.001 else f"{p:.3f}" if p < 0.1 else f"{p:.2f}"
 
@@ -82,7 +84,7 @@ def best_models(table: Table1) -> dict[str, frozenset[str]]:
     """The models with the best printed value of each metric."""
     best = {}
     for metric in METRICS:
-        rows = [r for r in table.rows if r.metric == metric and r.value == r.value]
+        rows = [r for r in table.rows if r.metric == metric and not math.isnan(r.value)]
         pick = min if metric in LOWER_IS_BETTER else max
         top = format_metric(metric, pick(r.value for r in rows)) if rows else None
         best[metric] = frozenset(r.model for r in rows if format_metric(metric, r.value) == top)
@@ -92,7 +94,7 @@ def best_models(table: Table1) -> dict[str, frozenset[str]]:
 def available_metrics(table: Table1) -> tuple[str, ...]:
     """The metrics that at least one model has a value of."""
     return tuple(
-        m for m in METRICS if any(r.metric == m and r.value == r.value for r in table.rows)
+        m for m in METRICS if any(r.metric == m and not math.isnan(r.value) for r in table.rows)
     )
 
 

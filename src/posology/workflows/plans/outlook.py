@@ -1,6 +1,7 @@
 """Beside a recommendation: the value if this patient continues, stops or switches."""
 
 import datetime
+import math
 from collections.abc import Mapping
 from dataclasses import replace
 
@@ -73,7 +74,7 @@ def _measured_name(model: Artifact) -> str:
 
 
 def _without_courses(learned: PlanModel, value: str, day: float) -> PlannedCourses:
-    known = day == day  # not NaN
+    known = not math.isnan(day)
     return PlannedCourses(
         value=value,
         unit=learned.unit,

@@ -1,6 +1,7 @@
 """A study's results as a file that may leave the hospital: no patient, no small count."""
 
 import json
+import math
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -197,7 +198,7 @@ def _followed(result: EffectResult) -> list[Followed]:
     followed = []
     for name, kind, probability in rules:
         gain = values[name].reference_gain
-        is_stated = not values[name].reason and gain.value == gain.value
+        is_stated = not values[name].reason and not math.isnan(gain.value)
         digest = result.model if name == RULE else result.policies.get(name)
         followed.append(
             Followed(
