@@ -106,10 +106,10 @@ def _places(missing: tuple[MissingFact, ...], helps: tuple[MissingHelp, ...]) ->
     for place, name in enumerate(names):
         if name not in taken:
             alike[_short(name)].append(place)
-    asked = Counter(_short(h.fact) for at, h in enumerate(helps) if at not in found)
+    wanted = Counter(_short(h.fact) for at, h in enumerate(helps) if at not in found)
     for at, help_ in enumerate(helps):
         places = alike[_short(help_.fact)]
-        if at not in found and len(places) == 1 and asked[_short(help_.fact)] == 1:
+        if at not in found and len(places) == 1 and wanted[_short(help_.fact)] == 1:
             found[at] = places[0]
     return found
 
