@@ -28,7 +28,7 @@ from posology.domain.recommendation.recommendation import (
     Recommendation,
 )
 from posology.domain.serialization import serialize
-from posology.domain.study import AdviceSpec
+from posology.domain.study import AdviceSpec, Bounds
 from posology.workflows.patient import form_of
 from posology.workflows.uncertainty.measure import measure_uncertainty
 from tests.builders.policies import fitted_policy, iwpc_cohort
@@ -75,10 +75,19 @@ def test_patients_alike_are_counted_and_described(evidence: UncertaintyEvidence)
     assert count is not None
     assert count >= 10
     assert [row.unit for row in found.similar] == ["mg/wk"] * 3
+    assert not any(row.is_change for row in found.similar)
     assert len(found.given) == 3
     known = [n or 0 for n in found.given]
     assert count - 10 < sum(known) <= count
     assert found.certainty.remarks[0].startswith("Patients like this one: ")
+
+
+def test_a_mean_of_changes_is_marked_as_one(evidence: UncertaintyEvidence) -> None:
+    one = one_patient()
+    rises = replace(one.study.outcome, kind="change", change=Bounds(at_least=10.0))
+    for outcome, is_change in ((rises, True), (replace(rises, range=Bounds(at_most=53.0)), False)):
+        found = assess(evidence, replace(one, study=replace(one.study, outcome=outcome)))
+        assert {row.is_change for row in found.similar} == {is_change}
 
 
 def test_what_is_not_recorded_is_said_to_be_so_and_a_choice_is_named_once(

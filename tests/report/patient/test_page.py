@@ -292,6 +292,10 @@ def test_counts_and_means_of_similar_patients_have_their_own_columns() -> None:
     shown = " ".join(" ".join(read_html(html).text).split())
     assert "Reached the goal Mean measured in mmol/mol" in shown
     assert "Low start 96 57 (59 of 100) 2.5 Medium start 8 not shown 3.1" in shown
+    changes = tuple(replace(row, is_change=True) for row in both)
+    html = render_patient_page(replace(advice, why=Why(similar=changes), unit="INR"))
+    assert "Mean change in mmol/mol" in html
+    assert "Mean measured" not in html
 
 
 def test_patients_in_several_rows_are_said_to_be_counted_once_in_each() -> None:

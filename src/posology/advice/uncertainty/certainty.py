@@ -156,8 +156,11 @@ def _alike(
 def _similar(cell: Cell, study: Study) -> tuple[SimilarPatients, ...]:
     is_dose = study.outcome.kind == "dose_class" and study.dose is not None
     unit = study.dose.unit if is_dose else plain_unit(study.outcome.unit)
+    is_change = study.outcome.change is not None and study.outcome.range is None
     return tuple(
-        SimilarPatients(treatment.title, count.known, count.reached_goal, count.mean, unit)
+        SimilarPatients(
+            treatment.title, count.known, count.reached_goal, count.mean, unit, is_change
+        )
         for treatment, count in zip(study.formulary.treatments, cell.options, strict=True)
     )
 

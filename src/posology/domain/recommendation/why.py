@@ -67,6 +67,8 @@ class SimilarPatients:
     """Mean outcome where it is a number."""
     unit: str = ""
     """Of the mean."""
+    is_change: bool = False
+    """Whether the mean is of the change since the decision."""
 
 
 @dataclass(frozen=True, slots=True)

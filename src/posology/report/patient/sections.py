@@ -190,6 +190,8 @@ def similar_heads(advice: Recommendation) -> tuple[str, ...]:
     unit = next((row.unit for row in similar if row.unit), advice.unit)
     if any(row.reached_goal is not None for row in similar):
         mean = tr("Mean measured in {unit}") if unit else tr("Mean measured")
+        if any(row.is_change for row in similar):
+            mean = tr("Mean change in {unit}") if unit else tr("Mean change")
         return tr("Reached the goal"), mean.format(unit=unit)
     text = tr("{goal}, mean in {unit}") if unit else tr("{goal}, mean")
     return "", text.format(goal=goal, unit=unit)
