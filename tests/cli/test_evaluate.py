@@ -128,6 +128,7 @@ def test_without_a_truth_the_value_is_estimated_next_to_other_models(fitted, tmp
     assert required["value"]["holds"]
     assert not required["calibration"]["holds"], "it was trained for two epochs"
     assert "FAILS  Predicted probabilities" in done.output
+    assert "percentage points of patients who reach the goal" in required["value"]["reason"]
     assert rows[0]["metric"] == "verdict"
     assert rows[0]["kind"] in ("gain", "none"), rows[0]["said"]
     value = {row["model"]: row for row in rows if row["metric"] == "value"}

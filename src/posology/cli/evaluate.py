@@ -88,7 +88,7 @@ def evaluate(
     CONSOLE.print(result)
     verdict = judge(result, loaded.policy, seed) if gate else None
     if verdict is not None:
-        CONSOLE.print(describe_gate(verdict), highlight=False, markup=False)
+        CONSOLE.print(describe_gate(verdict, CONSOLE.width), highlight=False, markup=False)
     if report is not None:
         result.report(report)
         CONSOLE.print(f"Report: {report}")

@@ -237,6 +237,11 @@ def allowed_and_judged(allowed: AllowedMask, overlap: Overlap) -> AllowedMask:
     return judged
 
 
+def outcome_unit(trial: StudyTrial) -> Unit:
+    """Of the outcome's differences: of a goal, percentage points."""
+    return Unit(trial.unit, 100.0 if trial.is_binary else 1.0)
+
+
 def plan_analysis(cohort: Cohort, trial: StudyTrial, overlap: Overlap) -> AnalysisPlan:
     """What the study file says about the analysis; rules, harms and refits are to be added."""
     study, names = cohort.study, cohort.study.formulary.names
@@ -247,7 +252,7 @@ def plan_analysis(cohort: Cohort, trial: StudyTrial, overlap: Overlap) -> Analys
         subgroups=[replace(g, mask=g.mask[trial.row]) for g in find_subgroups(cohort)],
         harms={},
         refitted_rules=(),
-        unit=Unit(trial.unit, 100.0 if trial.is_binary else 1.0),
+        unit=outcome_unit(trial),
         is_binary=trial.is_binary,
         is_randomised=randomised,
         reference=Reference(

@@ -2,6 +2,7 @@
 
 import pytest
 
+from posology.evaluation.effects.verdict_sentence import Unit
 from posology.evaluation.gate.advantage import (
     describe_gate,
     refuse_harm,
@@ -25,6 +26,27 @@ def test_a_gain_must_be_above_zero(low: float, high: float, holds: bool) -> None
     assert found.threshold == 0
 
 
+def test_a_gain_is_written_as_in_the_tables() -> None:
+    points = Unit("percentage points", 100.0)
+    found = require_gain(Interval(0.432, 0.31, 0.5551), "usual care", unit=points)
+    assert found.reason == (
+        "The gain over usual care is above 0: +43.2 (31.0 to 55.5) percentage points."
+    )
+    assert found.estimate == Interval(0.432, 0.31, 0.5551), "machines read the outcome's own unit"
+    wide = require_gain(Interval(0.0066578, -0.0868123, 0.1), "usual care")
+    assert "+0.01 (-0.09 to 0.10)." in wide.reason
+    assert ": 0.00 (-0.09 to 0.10)." in require_gain(Interval(-0.004, -0.09, 0.1), "it").reason
+
+
+def test_a_reason_of_two_lines_stays_in_its_column() -> None:
+    verdict = GateVerdict((require_gain(Interval(0.4, 0.3, 0.5), "treatment as randomised here"),))
+    assert describe_gate(verdict, 60) == (
+        "Gate: open\n"
+        "  holds  The gain over treatment as randomised here is above\n"
+        "         0: +0.40 (0.30 to 0.50)."
+    )
+
+
 def test_a_gain_that_cannot_be_estimated_does_not_hold() -> None:
     nan = float("nan")
     for gain in (None, Interval(nan, nan, nan), Interval(0.3, nan, nan)):
@@ -37,7 +59,7 @@ def test_a_harm_fails_only_if_it_is_shown_to_be_greater_or_is_not_known() -> Non
     assert require_no_more_harm("bleed", Interval(0.02, -0.01, 0.05), "usual care").holds
     worse = require_no_more_harm("bleed", Interval(0.03, 0.01, 0.05), "usual care")
     assert (worse.holds, worse.name) == (False, "harm: bleed")
-    assert "bleed is greater than under usual care: change +0.03 (0.01 to 0.05)" in worse.reason
+    assert "bleed is greater than under usual care: change +0.030 (0.010 to 0.050)" in worse.reason
     assert not refuse_harm("bleed", "no patient was followed").holds
 
 

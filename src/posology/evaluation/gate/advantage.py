@@ -1,9 +1,12 @@
 """What an evaluation on unseen patients showed of a policy, as requirements of a gate."""
 
+import textwrap
+
 import numpy as np
 
+from posology.evaluation.effects.verdict_sentence import PLAIN, Unit
 from posology.evaluation.gate.requirement import GateVerdict, Requirement
-from posology.evaluation.intervals import Interval
+from posology.evaluation.intervals import Interval, decimals_of_width
 from posology.evaluation.off_policy.harm_budgets import BudgetFinding, describe_finding
 
 VALUE, HARM, SAFETY, SUPPORT, CALIBRATION = "value", "harm", "safety", "support", "calibration"
@@ -17,20 +20,23 @@ MAX_CALIBRATION_GAP = 0.1
 a wider gap would change how a clinician reads a probability."""
 
 
-def require_gain(gain: Interval | None, over: str, why_not: str = "") -> Requirement:
+def require_gain(
+    gain: Interval | None, over: str, why_not: str = "", unit: Unit = PLAIN
+) -> Requirement:
     """The gain is above 0, the limits of its 95 % interval included.
 
     Args:
         gain: of the policy over the reference; None where it could not be estimated.
         over: name of the reference.
         why_not: why it could not be estimated.
+        unit: of the gain, in the reason.
     """
     if gain is None or np.isnan([gain.value, gain.low]).any():
         reason = f"The gain over {over} is not shown: {why_not or 'it could not be estimated'}."
         return Requirement(VALUE, False, reason, None, 0.0)
     holds = gain.low > 0
     shown = "is above 0" if holds else "is not shown to be above 0"
-    reason = f"The gain over {over} {shown}: {_state(gain)}."
+    reason = f"The gain over {over} {shown}: {_state(gain, unit)}."
     return Requirement(VALUE, holds, reason, gain, 0.0)
 
 
@@ -90,14 +96,25 @@ def require_calibration(gap: Interval) -> Requirement:
     return Requirement(CALIBRATION, holds, reason, gap, MAX_CALIBRATION_GAP)
 
 
-def describe_gate(verdict: GateVerdict) -> str:
-    """The verdict, then each requirement on a line of its own."""
+def describe_gate(verdict: GateVerdict, width: int = 80) -> str:
+    """The verdict, then each requirement below the one before, in lines of `width` columns."""
     state = "open" if verdict.is_open else "closed"
     lines = [
-        f"  {'holds' if each.holds else 'FAILS'}  {each.reason}" for each in verdict.requirements
+        textwrap.fill(
+            f"  {'holds' if each.holds else 'FAILS'}  {each.reason}",
+            width,
+            subsequent_indent=" " * 9,
+            break_on_hyphens=False,
+        )
+        for each in verdict.requirements
     ]
     return "\n".join([f"Gate: {state}", *lines])
 
 
-def _state(interval: Interval) -> str:
-    return f"{interval.value:+.3g} ({interval.low:.3g} to {interval.high:.3g})"
+def _state(interval: Interval, unit: Unit = PLAIN) -> str:
+    """The estimate with its interval, with the decimals of the tables."""
+    value, low, high = (unit.factor * x for x in (interval.value, interval.low, interval.high))
+    digits = max(decimals_of_width(high - low), int(unit.factor == 100))
+    written = f"{value:+.{digits}f}"
+    written = written if written.strip("+-0.") else written[1:]  # no minus zero
+    return f"{written} ({low:.{digits}f} to {high:.{digits}f}) {unit.name}".strip()

@@ -32,7 +32,7 @@ from posology.evaluation.off_policy.trajectory_value import TrajectoryValue
 from posology.evaluation.table1.predictions import Predictions
 from posology.learners.features.rewards import follow_up_weights
 from posology.workflows.effect_content import has_trajectories
-from posology.workflows.effect_study import EffectResult
+from posology.workflows.effect_study import EffectResult, outcome_unit
 from posology.workflows.evaluate import TruthEvaluation, ValueEvaluation
 from posology.workflows.policies.choices import choice_probabilities, predict_effectiveness
 from posology.workflows.trajectory_value import FIRST_CHOICE
@@ -100,7 +100,10 @@ def _of_records(
     if has_trajectories(cohort):
         requirements = [_trajectory_gain(result.trajectories), *_budgets(result)]
     else:
-        requirements = [_single_gain(study), require_support(study.rule_values[0].restricted_share)]
+        requirements = [
+            _single_gain(effects),
+            require_support(study.rule_values[0].restricted_share),
+        ]
     requirements += [
         _harm(name, nuisance, study, rng)
         for name, nuisance in effects.harms.items()
@@ -111,8 +114,9 @@ def _of_records(
     return requirements if calibration is None else [*requirements, calibration]
 
 
-def _single_gain(study: EffectStudy) -> Requirement:
+def _single_gain(effects: EffectResult) -> Requirement:
     """The doubly robust gain of the first choice, its interval over patients."""
+    study, unit = effects.estimates, outcome_unit(effects.trial)
     verdict, mine = study.verdict, study.rule_values[0]
     if verdict.kind == CANNOT_JUDGE:
         return require_gain(None, verdict.reference_name, verdict.headline)
@@ -120,7 +124,8 @@ def _single_gain(study: EffectStudy) -> Requirement:
     if np.isnan(gain.value):
         why = mine.reason or "too few patients would be treated differently"
         return require_gain(None, verdict.reference_name, why)
-    return require_gain(Interval(gain.value, gain.low, gain.high), verdict.reference_name)
+    found = Interval(gain.value, gain.low, gain.high)
+    return require_gain(found, verdict.reference_name, unit=unit)
 
 
 def _trajectory_gain(value: TrajectoryValue | None) -> Requirement:
