@@ -132,6 +132,20 @@ def test_a_number_that_all_have_alike_is_no_column_whoever_comes_first() -> None
     """Once it was one where the first decision lacked it."""
     recorded, number = np.ones((100, 1), bool), np.full((100, 1), 5.0)
     number[0] = np.nan
-    assert _varying(FactTable(recorded, number)) == []
+    subject = np.arange(100)
+    assert _varying(FactTable(recorded, number), subject) == []
     number[1] = 6.0
-    assert _varying(FactTable(recorded, number)) == [(0, True)]
+    assert _varying(FactTable(recorded, number), subject) == [(0, True)]
+
+
+@pytest.mark.parametrize(("patients", "columns"), [(2, []), (4, []), (5, [(0, True), (0, False)])])
+def test_nothing_is_kept_of_what_fewer_than_five_patients_have(
+    patients: int, columns: list[tuple[int, bool]]
+) -> None:
+    """The mean and deviation of two patients' numbers are both numbers."""
+    subject = np.repeat(np.arange(50), 2)
+    recorded = (subject < patients)[:, None]
+    number = np.where(recorded, 70.0 + subject[:, None], np.nan)
+    assert _varying(FactTable(recorded, number), subject) == columns
+    lacking = FactTable(~recorded, np.full((100, 1), np.nan))
+    assert _varying(lacking, subject) == [c for c in columns if not c[1]]

@@ -65,6 +65,13 @@ def test_a_tall_and_light_patient_is_beyond_training_although_each_number_is_not
         assert odd.share < 0.9
 
 
+def test_many_decisions_of_fewer_than_five_patients_give_no_pair(cohort: Cohort) -> None:
+    few = replace(cohort, subject=np.arange(len(cohort)) * 4 // len(cohort))
+    assert fit_number_pairs(few, np.random.default_rng(0)) is None
+    enough = replace(cohort, subject=np.arange(len(cohort)) * 8 // len(cohort))
+    assert fit_number_pairs(enough, np.random.default_rng(0)) is not None
+
+
 def test_few_training_patients_are_odd_however_many_pairs_there_are(
     cohort: Cohort, pairs: NumberPairs
 ) -> None:

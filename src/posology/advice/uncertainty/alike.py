@@ -12,15 +12,13 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float64, Int64
 
-from posology.advice.uncertainty.facts import FactTable, fact_codes, read_facts
+from posology.advice.uncertainty.facts import LEAST_COUNT, FactTable, fact_codes, read_facts
 from posology.domain.codes import vocabulary_rows
 from posology.domain.cohort import OUTCOME, Cohort, windows_closed
 from posology.domain.history import History, StepIndex
 from posology.domain.profile import Profile
 from posology.domain.study import EVENT_KINDS
 
-LEAST_COUNT = 5
-"""Smaller counts are not kept: they could identify a patient."""
 MAX_QUESTIONS = 7
 COMMON = 0.99
 """Share of training decisions that must have enough patients alike, so that 10 of 1,000 patients

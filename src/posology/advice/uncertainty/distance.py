@@ -6,7 +6,13 @@ from functools import lru_cache
 import numpy as np
 from jaxtyping import Bool, Float64, Int64
 
-from posology.advice.uncertainty.facts import FactTable, fact_codes, read_facts
+from posology.advice.uncertainty.facts import (
+    LEAST_COUNT,
+    FactTable,
+    count_patients,
+    fact_codes,
+    read_facts,
+)
 from posology.domain.codes import has_prefix, vocabulary_rows
 from posology.domain.cohort import Cohort
 from posology.domain.history import History, StepIndex, has_code
@@ -42,13 +48,13 @@ class Distance:
 
 
 def fit_distance(train: Cohort, rng: np.random.Generator) -> Distance | None:
-    """The distance from a cohort's decisions; None if no fact varies."""
+    """The distance from a cohort's decisions; None if no fact varies in enough patients."""
     rows = np.arange(len(train))
     if len(rows) > MAX_DECISIONS:
         rows = np.sort(rng.choice(rows, MAX_DECISIONS, replace=False))
     codes = fact_codes(train.profile)
     facts = read_facts(train.history, train.last_step[rows], codes)
-    chosen = _varying(facts)
+    chosen = _varying(facts, train.subject[rows])
     if not chosen:
         return None
     raw = np.column_stack([_column(facts, column, is_number) for column, is_number in chosen])
@@ -166,16 +172,24 @@ def _arrays(distance: Distance) -> _Arrays:
     return _Arrays(np.array(distance.is_number, dtype=bool), *numbers)
 
 
-def _varying(facts: FactTable) -> list[tuple[int, bool]]:
-    """Columns with numbers, then those recorded for some decisions only; most common first."""
+def _varying(facts: FactTable, subject: Int64[np.ndarray, " decision"]) -> list[tuple[int, bool]]:
+    """Columns with numbers, then those recorded for some decisions only; most common first.
+
+    A number of fewer than LEAST_COUNT patients has no column, nor a fact that so few have or lack:
+    what is kept of a column would be their own values.
+    """
     share = facts.recorded.mean(axis=0)
+    both = (facts.recorded, ~facts.recorded)
+    has, lacks = (count_patients(side, subject) >= LEAST_COUNT for side in both)
     missing = np.isnan(facts.number)
     known = (~missing).mean(axis=0)
     least = np.where(missing, np.inf, facts.number).min(axis=0)
     varies = np.where(missing, -np.inf, facts.number).max(axis=0) > least
+    varies &= count_patients(~missing, subject) >= LEAST_COUNT
     numbers = [(c, True) for c in np.flatnonzero((known >= _RAREST) & varies)]
     numbers.sort(key=lambda pair: -known[pair[0]])
-    flags = [(c, False) for c in np.flatnonzero((share >= _RAREST) & (share <= 1 - _RAREST))]
+    differs = (share >= _RAREST) & (share <= 1 - _RAREST) & has & lacks
+    flags = [(c, False) for c in np.flatnonzero(differs)]
     flags.sort(key=lambda pair: abs(share[pair[0]] - 0.5))
     chosen = [(int(c), is_number) for c, is_number in numbers[: MAX_COLUMNS // 2]]
     return chosen + [(int(c), flag) for c, flag in flags[: MAX_COLUMNS - len(chosen)]]

@@ -11,6 +11,8 @@ from posology.domain.profile import Profile
 
 DERIVED = ("FORMULA",)
 """Prefixes of codes that posology computed: no facts of the patient."""
+LEAST_COUNT = 5
+"""Patients that a count or a mean must have at least to be kept: fewer could be recognised."""
 _BLOCK = 4096
 
 
@@ -38,6 +40,14 @@ def read_facts(
         known = ~np.isnan(value)
         number[owner[known], column[known]] = value[known]  # in time order: the last one remains
     return FactTable(recorded, number)
+
+
+def count_patients(
+    has: Bool[np.ndarray, "decision code"], subject: Int64[np.ndarray, " decision"]
+) -> Int64[np.ndarray, " code"]:
+    """Of each column the patients with it at any of their decisions, which stand together."""
+    first = np.flatnonzero(np.diff(subject, prepend=-1))
+    return np.logical_or.reduceat(has, first, axis=0).sum(axis=0)
 
 
 def find_columns(

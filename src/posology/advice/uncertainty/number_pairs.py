@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Float64
 
 from posology.advice.uncertainty.distance import MAX_DECISIONS, SHARES, rounded, share_below
-from posology.advice.uncertainty.facts import fact_codes, read_facts
+from posology.advice.uncertainty.facts import LEAST_COUNT, count_patients, fact_codes, read_facts
 from posology.domain.codes import vocabulary_rows
 from posology.domain.cohort import Cohort
 from posology.domain.history import History, StepIndex
@@ -69,6 +69,7 @@ def fit_number_pairs(train: Cohort, rng: np.random.Generator) -> NumberPairs | N
     codes = fact_codes(train.profile)
     raw = read_facts(train.history, train.last_step[rows], codes).number
     known = (~np.isnan(raw)).sum(axis=0)
+    known[count_patients(~np.isnan(raw), train.subject[rows]) < LEAST_COUNT] = 0
     most = [int(c) for c in np.argsort(-known, kind="stable") if known[c] >= LEAST_BOTH]
     chosen = [c for c in most if np.nanstd(raw[:, c]) > 0][:MOST_NUMBERS]
     raw = raw[:, chosen]
