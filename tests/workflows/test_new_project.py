@@ -9,10 +9,12 @@ import pytest
 from posology.cohorts.study.reader import parse_study
 from posology.domain.study import Study
 from posology.errors import UserError
+from posology.records.sources.tables.column_kinds import Column, unit_in_name
 from posology.workflows.cohorts import build_cohort
 from posology.workflows.ingest import ingest
 from posology.workflows.new.project import Project, plan_project
 from posology.workflows.new.request import Request
+from posology.workflows.new.study import label
 from posology.workflows.new.table import read_table
 
 
@@ -162,9 +164,34 @@ def test_numbers_below_a_limit_and_small_ones_are_typical_too(tmp_path) -> None:
     assert json.loads(project.files["patient.json"])["facts"]["BASELINE//hs_crp"] == 0.00027
 
 
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("sbp_mmHg", "sbp, mmHg"),
+        ("Kreatinin mg/dl", "Kreatinin, mg/dl"),  # its unit once stood twice on a page
+        ("hb_g_dl", "hb, g/dl"),
+        ("hb_g_l", "hb, g/l"),
+        ("Gewicht in kg", "Gewicht, kg"),
+        ("weight, kg", "weight, kg"),
+        ("HbA1c (%)", "HbA1c, %"),
+        ("time to event", "time to event"),
+    ],
+)
+def test_the_unit_in_a_name_stands_after_a_comma(name: str, words: str) -> None:
+    assert label(Column(name, "number", unit=unit_in_name(name))) == words
+
+
 def test_several_rows_of_a_patient_are_refused(tmp_path) -> None:
-    with pytest.raises(UserError, match="patients have several rows each"):
-        plan(tmp_path, "pid,drug,out_result\n1,a,3\n1,b,4\n")
+    with pytest.raises(UserError) as error:
+        plan(tmp_path, "pid,drug,out_result\n1,a,3\n1,b,4\n2,a,3\n")
+    assert str(error.value) == (
+        f"{tmp_path / 'table.csv'}: 1 of 2 patients have several rows (pid '1': 2); this command "
+        "writes projects of one row a patient. Where these are slips, mend the table; of visits, "
+        "begin with `posology ingest --suggest` and docs/longitudinal-study.md; or name another "
+        "column with --subject."
+    )
+    rows = [f"{i},{'ab'[i % 2]},{50 + i},{i}" for i in range(20)]
+    plan(tmp_path, "\n".join(["pid,drug,age,out_result", *rows, rows[3]]))  # merged at ingest
 
 
 def test_records_keep_the_codes_that_are_stated_and_mark_the_others(tmp_path) -> None:

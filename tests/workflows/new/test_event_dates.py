@@ -9,8 +9,10 @@ from typer.testing import CliRunner
 
 from posology.cli import app
 from posology.errors import UserError
+from posology.records.sources.tables.column_kinds import Column
 from posology.workflows.new.project import plan_project
 from posology.workflows.new.request import Request
+from posology.workflows.new.study import label
 
 FIRST = date(2020, 1, 1)
 
@@ -43,6 +45,21 @@ def write_table(path: Path, has_last_seen: bool = True, has_entry: bool = True) 
 def files(folder: Path, **options: str) -> dict[str, str]:
     request = Request(folder / "p", "csv", path=folder / "t.csv", **options)
     return plan_project(request).files
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("died_on", "death"),
+        ("Rezidiv am", "Rezidiv"),
+        ("date_of_relapse", "relapse"),
+        ("Relapse Date", "Relapse"),
+        ("progression", "progression"),  # once read as `progressi`
+        ("date", "date"),
+    ],
+)
+def test_an_event_is_named_without_what_says_that_it_is_a_day(name: str, words: str) -> None:
+    assert label(Column(name, "date")) == words
 
 
 def test_the_day_of_death_is_an_outcome_and_the_last_day_seen_ends_follow_up(tmp_path) -> None:

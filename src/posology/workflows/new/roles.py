@@ -2,6 +2,7 @@
 
 import re
 import statistics
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -96,12 +97,8 @@ def choose_roles(table: Table, request: Request) -> Roles:
     numbered = next((c.name for c in table.columns if c.kind == "subject"), None)
     dates = [c.name for c in table.columns if c.kind == "date"]
     subject = pick("subject", request.subject, numbered)
-    if subject is not None and len(table.values(subject)) < len(table.filled(subject)):
-        raise UserError(
-            f"{table.path}: patients have several rows each ({subject}); this command writes "
-            "projects of one row a patient. Begin with `posology ingest --suggest` and "
-            "docs/longitudinal-study.md, or name another column with --subject."
-        )
+    if subject is not None:
+        _check_rows(table, subject)
     able = [d for d in dates if d != request.outcome and not BAD.search(plain_name(d))]
     entry = pick("entry", request.entry, _first_named(able, ENTRY))
     stated = next(iter(request.treatments), None)
@@ -146,6 +143,20 @@ def _measured(dates: Sequence[str], taken: set[str | None]) -> str | None:
     """The first column of dates that is named like the end of follow-up."""
     free = (name for name in dates if name not in taken)
     return next((name for name in free if MEASURED.search(plain_name(name))), None)
+
+
+def _check_rows(table: Table, subject: str) -> None:
+    """UserError where a patient has several rows; a row that stands twice is one, as at ingest."""
+    of_patient = Counter(table.different_rows(subject))
+    (most, rows), *_ = of_patient.most_common(1) or [("", 0)]
+    if rows > 1:
+        several = sum(count > 1 for count in of_patient.values())
+        raise UserError(
+            f"{table.path}: {several:,} of {len(of_patient):,} patients have several rows "
+            f"({subject} {most!r}: {rows}); this command writes projects of one row a patient. "
+            "Where these are slips, mend the table; of visits, begin with `posology ingest "
+            "--suggest` and docs/longitudinal-study.md; or name another column with --subject."
+        )
 
 
 def _first_named(names: Sequence[str], words: re.Pattern[str]) -> str | None:

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator
 
-from posology.records.sources.tables.column_kinds import Column, plain_name
+from posology.records.sources.tables.column_kinds import Column, plain_name, unit_in_name
 from posology.records.sources.tables.sql import YES
 from posology.records.sources.tables.suggest import quoted
 from posology.workflows.new.mapping import ENTRY, arm_code, check, covariate_code, outcome_code
@@ -16,6 +16,10 @@ CONTROL = re.compile(
     r"|kontrol|plazebo|ublich|unbehandelt|^keine?r?($|_)|^ohne($|_)|^nein$|^bez($|_)|^brak($|_)|^nie$"
 )
 """Plain names of ages in years, and of options that are controls."""
+_OF_A_DATE = re.compile(
+    r"^(date[_ ]of|datum)[_ ]|[_ ](on|am|dt|datum)$|[_ ]?date$", flags=re.IGNORECASE
+)
+"""What says of a column's name that it holds dates, and not of what."""
 
 
 def write_study(table: Table, roles: Roles, name: str, randomised: bool | None) -> str:
@@ -43,13 +47,16 @@ def option_name(roles: Roles, arm: str) -> str:
 def label(column: Column) -> str:
     """Words for a column of numbers, its unit after a comma: `sbp_mmHg` is `sbp, mmHg`."""
     if column.kind == "date":
-        event = _words(re.sub(r"^date_of_|_?(on|date|dt)$", "", column.name)) or column.name
+        event = _words(_OF_A_DATE.sub("", column.name)) or column.name
         return "death" if event == "died" else event
     inside = re.search(r"\s*[\[(]([^\])]+)[\])]\s*$", column.name)
     if inside:
         return f"{_words(column.name[: inside.start()])}, {inside[1]}"
-    stem, _, unit = column.name.rpartition("_")
-    return f"{_words(stem)}, {unit}" if column.unit and stem else _words(column.name)
+    *words, last = re.split(r"[_ ]+", column.name)
+    if column.unit and words and unit_in_name(f"_{last}") != column.unit:  # `hb_g_dl`
+        last = f"{words.pop()}/{last}"
+    stem = re.sub(r"( in|,)$", "", " ".join(words))
+    return f"{stem}, {last}" if column.unit and stem else _words(column.name)
 
 
 def project_title(table: Table, roles: Roles) -> str:

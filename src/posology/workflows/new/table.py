@@ -45,6 +45,11 @@ class Table:
         """Distinct values of a column, the most frequent first."""
         return tuple(value for value, _ in Counter(self.filled(name)).most_common())
 
+    def different_rows(self, name: str) -> list[str]:
+        """The cells of a column that are not empty, of rows that stand twice once."""
+        rows = dict.fromkeys(zip(self.cells[name], *self.cells.values(), strict=True))
+        return [cell for cell, *_ in rows if cell]
+
     def numbers(self, name: str) -> list[float]:
         """The cells of a column that are numbers."""
         cells = (_as_number(cell, self.has_commas) for cell in self.filled(name))
