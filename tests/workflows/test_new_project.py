@@ -181,6 +181,17 @@ def test_the_unit_in_a_name_stands_after_a_comma(name: str, words: str) -> None:
     assert label(Column(name, "number", unit=unit_in_name(name))) == words
 
 
+def test_numbers_and_words_that_may_be_slips_are_marked(tmp_path) -> None:
+    rows = [f"{i},{'ab'[i % 2]},{50 + i},{'mf'[i % 2]},{i % 5},{i}" for i in range(40)]
+    rows[3], rows[4] = "3,b,999,f,3,3", "4,a,-3,M,4,4"
+    project = plan(tmp_path, "\n".join(["id,drug,age,sex,grade,out_result", *rows]))
+    marks = [line for line in project.files["mapping.toml"].split("\n") if "# CHECK: " in line]
+    assert marks[-2:] == [
+        "# CHECK: numbers from -3 to 999, half of them from 60.25 to 80.75. Is one a slip?",
+        '# CHECK: "M" and "m" are read as different values.',
+    ]
+
+
 def test_several_rows_of_a_patient_are_refused(tmp_path) -> None:
     with pytest.raises(UserError) as error:
         plan(tmp_path, "pid,drug,out_result\n1,a,3\n1,b,4\n2,a,3\n")

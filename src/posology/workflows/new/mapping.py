@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from glob import escape
+from statistics import quantiles
 
 from posology.records.sources.tables.column_kinds import Column
 from posology.records.sources.tables.mapping import ROW
@@ -19,6 +20,9 @@ ENTRY, OUTCOME, END = "TRIAL//ENTRY", "OUTCOME", "OBSERVATION_PERIOD//END"
 NO_DATE = "2000-01-01"
 """Day of entry of tables without dates (made up; only intervals count)."""
 _LATE = "may be known only after the treatment"
+_FAR = 10.0
+"""Distance from the middle half of a column's numbers, in widths of it, from which one may be a
+slip. Our choice."""
 
 
 def arm_code(roles: Roles, arm: str) -> str:
@@ -56,7 +60,7 @@ def write_mapping(table: Table, roles: Roles, file: str) -> str:
         "# What was known at entry. Remove what was not: it would tell the future.",
     ]
     for column in roles.covariates:
-        lines += ["", *_covariate(column)]
+        lines += ["", *_oddities(table, column), *_covariate(column)]
     for name in roles.left_out:
         lines += ["", f"# CHECK: {quoted(name)} is not read: it {_reason(table, roles, name)}."]
     return "\n".join(lines) + "\n"
@@ -140,6 +144,23 @@ def _outcome_time(table: Table, roles: Roles) -> Iterator[str]:
     mark = "  # CHECK: guessed days from entry; --days states them"
     yield f"offset = {offset}{mark if 'days' in roles.guessed else ''}"
     yield 'offset_unit = "d"'
+
+
+def _oddities(table: Table, column: Column) -> Iterator[str]:
+    """A mark where a number lies far from the others, or words differ in nothing but case."""
+    if column.kind == "number":
+        numbers = table.numbers(column.name)
+        first, _, third = quantiles(numbers, n=4) if len(numbers) > 1 else (0.0, 0.0, 0.0)
+        low, high = min(numbers, default=0.0), max(numbers, default=0.0)
+        if max(first - low, high - third) > _FAR * (third - first) > 0:
+            middle = f"half of them from {first:g} to {third:g}"
+            yield f"# CHECK: numbers from {low:g} to {high:g}, {middle}. Is one a slip?"
+        return
+    values = sorted(table.values(column.name))
+    for word in dict.fromkeys(value.casefold() for value in values):
+        alike = [value for value in values if value.casefold() == word]
+        if len(alike) > 1:
+            yield f"# CHECK: {' and '.join(map(quoted, alike))} are read as different values."
 
 
 def _covariate(column: Column) -> Iterator[str]:
