@@ -70,6 +70,7 @@ RESOURCES = [
     lab("29463-7", 80, "metres"),  # cannot be converted
     lab("59261-8", "7,5", "%"),
     lab("4548-4", 0, None, valueString="<5.1"),
+    lab("4548-4", 0, None, valueString="≥5.2"),
     lab("4548-4", 0, None, valueString="1,200"),
     lab("4548-4", 0, None, valueString="02139"),
     lab("59261-8", 50, "mmol/mol", when="1930-01-01"),  # before birth

@@ -136,6 +136,8 @@ def test_cleaning_clean_events_changes_nothing(tmp_path_factory, rows):
     [
         ("<5", 5),
         (">= 7.5", 7.5),
+        ("≥7.5", 7.5),
+        ("≤ 5", 5),
         ("1,200", 1200),
         ("1,234,567.5", 1234567.5),
         ("-3", -3),

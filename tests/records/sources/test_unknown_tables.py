@@ -216,6 +216,8 @@ def test_months_of_every_language_and_spelling_are_numbers() -> None:
         ("lab", ["4548-4", "2345-7"], "code", "LOINC"),
         ("smoker", ["0", "1", "1"], "category", None),
         ("comment", [f"text {n} of many words" for n in range(20)], "text", None),
+        ("age", [*(str(n) for n in range(60, 80)), "90+"], "bound", None),
+        ("protein", ["0", "1+", "2+", "1+"], "category", None),
     ],
 )
 def test_what_a_column_probably_is(name: str, cells: list, kind: str, detail: object) -> None:
@@ -276,6 +278,35 @@ def test_numbers_with_a_decimal_comma_are_not_lost_in_silence(tmp_path: Path) ->
     (tmp_path / "a.toml").write_text(mended)
     done = run("ingest", "--table", tmp_path / "a.toml", "--out", tmp_path / "other")
     assert "Check the mapping" not in done.output
+
+
+def test_ages_that_are_censored_are_named_however_many_they_are(tmp_path: Path) -> None:
+    ages = [str(60 + n) for n in range(20)] + ["90+"] * 10 + [">=90"]
+    rows = "".join(f"{n},2021-03-02,{age}\n" for n, age in enumerate(ages))
+    (tmp_path / "a.csv").write_text(f"id,day,age\n{rows}")
+    (tmp_path / "a.toml").write_text(
+        'file = "a.csv"\nsubject = "id"\ntime = "{day}"\n[[event]]\ncode = "BASELINE//age"\n'
+        'value = "age"\nunit = "years"\n'
+    )
+    done = run("ingest", "--table", tmp_path / "a.toml", "--out", tmp_path / "out")
+    sentence = (
+        f"{tmp_path / 'a.csv'} (event 1), column age: 10 of 30 cells are no numbers (the first in "
+        "row 21, of the form 99+); kept as text, and not used where BASELINE//age is read as a "
+        "number; write >=90 for 90+ to have the bound read as the number"
+    )
+    assert done.output.splitlines()[0] == f"Check the data: {sentence}"
+    report = json.loads((tmp_path / "out" / "quality.json").read_text())
+    assert report["gaps"][0] == sentence
+    assert {
+        "rule": "text_number",
+        "rows": 1,
+        "what": "a number written as text ('1,200'), or a bound read as its number ('<5', "
+        "'>=90'); the text is kept too",
+    } in report["repairs"]
+    assert (
+        '# "age" has numbers that are only known to be as large, such as 90+; write >=90 to have '
+        "90 read: not read" in suggest_mapping(tmp_path / "a.csv")
+    )
 
 
 def test_a_text_in_a_column_of_numbers_is_named_by_column_and_row(tmp_path: Path) -> None:

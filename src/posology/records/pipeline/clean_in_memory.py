@@ -23,7 +23,7 @@ from posology.records.pipeline.units import CodeRule, code_rule, is_free_text, l
 from posology.records.schema import EVENTS, MAX_FLOAT32
 
 _NUMBER = re.compile(NUMBER)
-_NOT_DIGITS = re.compile(r"(; .*)|[<>=, ]")
+_NOT_DIGITS = re.compile(r"(; .*)|[<>≤≥=, ]")
 Row = dict[str, Any]
 
 

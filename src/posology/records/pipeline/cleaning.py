@@ -23,7 +23,8 @@ REPAIRS = {
     "unit_spelling": "the unit's spelling converted to UCUM 2.1",
     "unit_converted": "the value converted to the code's unit (UCUM 2.1 factors, molar masses)",
     "unit_assumed": "no unit stated: the code book's unit is assumed (own choice)",
-    "text_number": "a number written as text, such as '<5' or '1,200'; the text is kept too",
+    "text_number": "a number written as text ('1,200'), or a bound read as its number ('<5', "
+    "'>=90'); the text is kept too",
     "not_a_number": "NaN or infinity is a missing value (IEEE 754)",
     "duplicate": "exact duplicates of an event are merged (MEDS has no order within a time)",
 }
@@ -50,7 +51,7 @@ PATIENT_RULES = ("conflicting_birth", "conflicting_death", "before_birth", "afte
 """Rules whose rejections later records of the same patient may undo."""
 
 NUMBER = (
-    r"^ *[<>]?=? ?[-+]?"
+    r"^ *[<>≤≥]?=? ?[-+]?"
     r"(([1-9][0-9]{0,2}(,[0-9]{3}){1,9}|0|[1-9][0-9]{0,30})(\.[0-9]{1,30})?|\.[0-9]{1,30})"
     r"([eE][-+]?[0-9]{1,2})? *(; .*)?$"
 )
@@ -309,5 +310,5 @@ def _is_number(text: ir.Value) -> ir.Value:
 
 
 def _from_text(text: ir.Value) -> ir.Value:
-    digits = text.re_replace("(; .*)|[<>=, ]", "")
+    digits = text.re_replace("(; .*)|[<>≤≥=, ]", "")
     return ibis.ifelse(_is_number(text), digits, ibis.null("string")).cast("float64")

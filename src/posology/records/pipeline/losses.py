@@ -1,11 +1,15 @@
 """Rows and values that an ingest lost to studies, as a person reads them."""
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 MAX_LOST_SHARE = 0.05
 """Share of a source's rows that may be lost before a person must accept it (own choice)."""
+_AT_LEAST = re.compile(r"9[9.]* *\+")
+"""Pattern of `90+`."""
+_MEND_BOUND = "; write >=90 for 90+ to have the bound read as the number"
 _INTENDED = frozenset(
     {
         "resourceType",
@@ -100,4 +104,5 @@ def describe_strays(source: str, found: Mapping[str, Any]) -> str:
     return (
         f"{source}, column {found['column']}: {count} {verb} ({place}, of the form "
         f"{found['pattern']}); kept as text, and not used where {found['code']} is read as a number"
+        + (_MEND_BOUND if _AT_LEAST.fullmatch(found["pattern"]) else "")
     )

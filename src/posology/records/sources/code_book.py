@@ -14,7 +14,7 @@ from posology.records.schema import Event, Rejection, finite_number
 LIFESTYLE = Path(__file__).parents[1] / "codebooks" / "lifestyle.toml"
 """The package's code book: smoking, alcohol, diet, exercise, sleep."""
 
-_BOUND = re.compile(r"[<>]=?\s*\d+(\.\d+)?")
+_BOUND = re.compile(r"[<>≤≥]=?\s*\d+(\.\d+)?")
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,8 +32,8 @@ FORMATS = (
 )
 """Formats that are tried after ISO 8601."""
 ISO = re.compile(r"\d{4}(-\d\d(-\d\d([ T]\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:?\d\d)?)?)?)?")
-NUMBER = re.compile(r"[<>]?=? ?[-+]?(\d+(\.\d+)?|\.\d+)([eE][-+]?\d+)?")
-DECIMAL_COMMA = re.compile(r"[<>]?=? ?[-+]?(\d{1,3}(\.\d{3})+|\d+),\d+")
+NUMBER = re.compile(r"[<>≤≥]?=? ?[-+]?(\d+(\.\d+)?|\.\d+)([eE][-+]?\d+)?")
+DECIMAL_COMMA = re.compile(r"[<>≤≥]?=? ?[-+]?(\d{1,3}(\.\d{3})+|\d+),\d+")
 CODES = {
     "LOINC": re.compile(r"\d{1,5}-\d"),
     "ATC": re.compile(r"[ABCDGHJLMNPRSV]\d{2}[A-Z]{2}\d{2}"),
@@ -61,7 +61,7 @@ class Column:
     name: str
     kind: str
     """subject, record (the number of a visit or order), birth, death, sex, date, number, category,
-    code, text or empty."""
+    code, bound (numbers and some like 90+), text or empty."""
     formats: tuple[str, ...] = ()
     """Of dates, formats for strptime; none for ISO 8601."""
     months: str | None = None
@@ -115,7 +115,10 @@ def _describe(name: str, filled: Sequence[str]) -> Column:
         return Column(name, "number", unit=unit_in_name(name), decimal="," if has_comma else ".")
     distinct = set(filled)
     is_few = len(distinct) <= FEW and (len(filled) > len(distinct) or len(filled) < 3)
-    return Column(name, "category" if is_few and max(map(len, distinct)) <= 40 else "text")
+    if is_few and max(map(len, distinct)) <= 40:
+        return Column(name, "category")
+    without_plus = [cell.removesuffix("+").rstrip() for cell in filled]
+    return Column(name, "bound" if _are_numbers(without_plus) else "text")
 
 
 _LETTERS = str.maketrans({"ł": "l", "ß": "ss", "ø": "o", "æ": "ae", "œ": "oe", "đ": "d"})

@@ -56,7 +56,7 @@ def _value(entry: EventMapping) -> str:
     cell = _cell(entry.value, entry)
     if entry.decimal != "," or entry.value is None:
         return cell
-    number = "^[<>]?=? *[-+]?([0-9]{1,3}([.][0-9]{3})+|[0-9]+)(,[0-9]+)?$"
+    number = "^[<>≤≥]?=? *[-+]?([0-9]{1,3}([.][0-9]{3})+|[0-9]+)(,[0-9]+)?$"
     plain = f"replace(replace({cell}, '.', ''), ',', '.')"
     return f"CASE WHEN regexp_matches({cell}, '{number}') THEN {plain} ELSE {cell} END"
 

@@ -5,6 +5,7 @@ from typing import Any
 import duckdb
 
 from posology.records.io.patterns import value_pattern
+from posology.records.pipeline.cleaning import NUMBER
 from posology.records.sources.tables.mapping import EventMapping
 
 MAX_SHARE = 0.1
@@ -12,8 +13,8 @@ MAX_SHARE = 0.1
 (our choice)."""
 MIN_NUMBERS = 10
 """Numbers from which on a code is one of numbers (our choice)."""
-_BOUND = "^[<>≤≥]?=? *[-+]?([0-9]+([.][0-9]*)?|[.][0-9]+)([eE][-+]?[0-9]+)?$"
-"""A number, or a bound such as `<5`, which cleaning can read."""
+_AT_LEAST = "^[0-9.]+ *[+]$"
+"""`90+`, which is no answer however many have it."""
 
 
 def find_stray_texts(duck: duckdb.DuckDBPyConnection, entry: EventMapping) -> list[dict[str, Any]]:
@@ -32,11 +33,13 @@ def find_stray_texts(duck: duckdb.DuckDBPyConnection, entry: EventMapping) -> li
             SELECT code, _row, value_cell, numbers
             FROM (SELECT _row, code FROM parsed WHERE field IS NULL AND numeric_value IS NULL)
             JOIN mixed USING (code) JOIN (SELECT _row, value_cell FROM selected) USING (_row)
-            WHERE value_cell IS NOT NULL AND NOT regexp_full_match(value_cell, '{_BOUND}')
+            WHERE value_cell IS NOT NULL AND NOT regexp_matches(value_cell, '{NUMBER}')
         )
         SELECT code, count(*) AS strays, any_value(numbers) + count(*) AS filled,
             min(_row) AS row, arg_min(value_cell, _row) AS cell
-        FROM texts GROUP BY code HAVING strays <= {MAX_SHARE} * filled ORDER BY code
+        FROM texts GROUP BY code
+        HAVING strays <= {MAX_SHARE} * filled OR bool_and(regexp_matches(value_cell, '{_AT_LEAST}'))
+        ORDER BY code
     """
     return [
         {

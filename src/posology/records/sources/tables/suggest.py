@@ -30,6 +30,8 @@ SAMPLE_ROWS = 1_000
 
 NOT_READ = {
     "text": "looks like free text",
+    "bound": "has numbers that are only known to be as large, such as 90+; write >=90 to have 90 "
+    "read",
     "empty": "is empty",
     "record": "looks like the number of a visit or an order",
 }
