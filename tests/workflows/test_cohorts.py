@@ -7,7 +7,7 @@ import pytest
 
 from posology.cohorts.study.reader import read_study
 from posology.errors import UserError
-from posology.workflows.cohorts import CohortFlow, build_cohort, read_cohort
+from posology.workflows.cohorts import CohortFlow, _arm_table, build_cohort, read_cohort
 from tests.builders import synthetic_iwpc
 
 
@@ -53,6 +53,16 @@ def test_without_a_folder_decisions_are_only_counted(events: Path, tmp_path: Pat
     assert not any(tmp_path.iterdir())
     with pytest.raises(UserError, match="call build_cohort with a folder"):
         flow.load()
+
+
+def test_options_without_a_dose_have_no_column_of_doses(events: Path) -> None:
+    flow = build_cohort("iwpc", events).flow
+    bare = [arm | {"dose_median": None, "title": "Empagliflozin" * 2} for arm in flow["arms"]]
+    whole = flow | {"arms": bare, "outcome": flow["outcome"] | {"dose_median": None}}
+    heads = ["option", "decisions", "complete", "effective"]
+    for table, dose in ((_arm_table(flow), ["median dose"]), (_arm_table(whole), [])):
+        assert [c.header for c in table.columns] == [*heads, *dose, "days followed (quartiles)"]
+    assert "…" not in CohortFlow(whole, None).summary(), "names break, and are never cut"
 
 
 def test_a_wrong_path_is_named(tmp_path: Path) -> None:

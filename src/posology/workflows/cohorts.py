@@ -6,7 +6,7 @@ from typing import Any
 
 import pyarrow as pa
 from rich.console import Group
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 from posology.cohorts import build
@@ -214,24 +214,20 @@ def _selection_table(flow: dict[str, Any]) -> Table:
 
 
 def _arm_table(flow: dict[str, Any]) -> Table:
-    table = Table(
-        *(
-            "option",
-            "decisions",
-            "complete",
-            "effective",
-            "median dose",
-            "days followed (quartiles)",
-        )
-    )
-    for arm in (*flow["arms"], flow["outcome"]):
+    arms = (*flow["arms"], flow["outcome"])
+    has_doses = any(arm["dose_median"] is not None for arm in arms)
+    table = Table(Column("option", overflow="fold"), "decisions", "complete", "effective")
+    for head in (*(["median dose"] if has_doses else []), "days followed (quartiles)"):
+        table.add_column(head)
+    for arm in arms:
         rate, dose = arm["effective"], arm["dose_median"]
+        doses = ["-" if dose is None else f"{dose:g}"] if has_doses else []
         table.add_row(
             arm.get("title") or arm["name"],
             f"{arm['decisions']:,}",
             f"{arm['complete']:,}",
             "-" if rate is None else f"{rate:.1%}",
-            "-" if dose is None else f"{dose:g}",
+            *doses,
             _quartiles_text(arm["days_quartiles"]),
         )
     return table

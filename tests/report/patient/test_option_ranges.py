@@ -2,7 +2,9 @@
 
 import io
 from dataclasses import replace
+from pathlib import Path
 
+import pytest
 from rich.console import Console
 
 from posology.domain.recommendation.option import NOT_ESTIMATED
@@ -11,6 +13,7 @@ from posology.report.patient.option_rows import RANGES, option_table
 from posology.report.patient.page import render_patient_page
 from posology.report.patient.terminal import render_advice
 from posology.service.pages.what_if import compare
+from tests.builders.browser import CHROMIUM, lay_out
 from tests.builders.html import read_html
 from tests.builders.recommendations import ADVICE_BY_STATE
 
@@ -54,6 +57,18 @@ def test_a_column_that_holds_nothing_is_left_out_and_the_reason_stands_once() ->
     assert shown.count("no row is compared with usual care") == 1
     compared = " ".join(" ".join(read_html(render_patient_page(_BETTER)).text).split())
     assert "Against usual care" in compared
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed")
+def test_on_a_telephone_a_range_has_the_whole_line(tmp_path: Path) -> None:
+    """Its name broke in the middle of an empty line: the width is that of a column."""
+    heights = set()
+    for title in ("Low dose", "Medium dose, 21 to 49 mg a week"):
+        first, *others = ADVICE.options
+        named = replace(ADVICE, options=(replace(first, title=title), *others))
+        (layout,) = lay_out(render_patient_page(named), tmp_path, [(390, "light")])
+        heights.add(layout.height)
+    assert len(heights) == 1
 
 
 def test_what_if_compares_the_dose_and_not_those_of_its_ranges() -> None:
