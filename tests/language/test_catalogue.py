@@ -71,3 +71,10 @@ def test_texts_are_found_in_functions_f_strings_and_templates(tmp_path: Path) ->
         found = {text for _, _, text, _ in made.extract_python(file, made.KEYWORDS, (), {})}
     assert found == {("One {a}.",), ("Two",), ("a", "b")}
     assert "report/patient/page.html.j2" in {file for m in TEXTS for file, _ in m.locations}
+
+
+def test_no_line_of_german_ends_within_a_percentage(german: Catalog) -> None:
+    """A browser breaks `95-%-Bereich` after its first hyphen, not after U+2011."""
+    strings = [s for m in german for s in (m.string if isinstance(m.string, tuple) else [m.string])]
+    assert [text for text in strings if re.search(r"\d-%", text)] == []
+    assert any("95\N{NON-BREAKING HYPHEN}%-Bereich" in text for text in strings)
