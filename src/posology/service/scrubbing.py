@@ -7,6 +7,8 @@ from typing import Any
 
 from posology.advice.form.field import Form, normalise
 from posology.advice.form.values import shown
+from posology.domain.codes import has_prefix
+from posology.domain.images import IMAGE
 from posology.records.pipeline.units import is_known_unit
 
 _SHORT = 3
@@ -35,7 +37,10 @@ def scrub(message: str, given: Any, form: Form) -> str:
     """
     known = _KEYS | {normalise(word) for f in form.fields for word in (f.name, f.stem)}
     sent = _texts(given, known)
+    pictures = {code for code in form.codes if has_prefix(code, IMAGE)}  # of nobody alone
+    sent = [text for text in sent if text not in pictures]
     texts = {part for text in sent for part in _as_repeated(text) if len(part) > _SHORT}
+    texts -= {part for code in pictures for part in code.split("//")}
     for text in sorted(texts, key=len, reverse=True):
         message = message.replace(repr(text)[1:-1], "[...]").replace(text, "[...]")
     return re.sub(r"\d{5,}", "[...]", message)

@@ -14,6 +14,8 @@ from starlette.responses import Response
 from posology.advice.form.field import STATIC
 from posology.advice.form.moments import parse_decision
 from posology.advice.form.values import NOT_KNOWN
+from posology.domain.codes import has_prefix
+from posology.domain.images import IMAGE
 from posology.errors import RecordError
 from posology.language.catalogue import tr
 from posology.report.patient.words import capitalise
@@ -77,6 +79,7 @@ async def ask(request: Request, caller: Clinician, deployment: Service) -> Respo
     changes, errors = changed_facts(values, form)
     if not errors and not any(text != NOT_KNOWN for text in changes.values()):
         errors["fact-0"] = tr("Nothing is known of this patient; fill in at least one fact")
+    errors = _images(served, values, changes) | errors
     errors = _about_question(form) | errors | _needed(values, changes, errors)
     if errors:
         return await _page(request, deployment, served, form, errors)
@@ -132,6 +135,23 @@ def _needed(
         f"fact-{at}": needed.format(fact=capitalise(plain_label(fact.field)))
         for at, fact in enumerate(values)
         if fact.field.required and fact.field.name not in changes and f"fact-{at}" not in errors
+    }
+
+
+def _images(
+    served: ServedModel, values: Sequence[FactValue], changes: Mapping[str, str]
+) -> dict[str, str]:
+    """Facts that are images, which a page does not take, if the model reads them."""
+    refused = tr(
+        "{fact}: a page takes no image; choose “not recorded”, or have a program send its pixels "
+        "to POST /recommendations"
+    )
+    return {
+        f"fact-{at}": refused.format(fact=capitalise(plain_label(fact.field)))
+        for at, fact in enumerate(values)
+        if served.artifact.study.profile.images
+        and has_prefix(fact.field.stem, IMAGE)
+        and changes.get(fact.field.name, NOT_KNOWN) != NOT_KNOWN
     }
 
 

@@ -90,7 +90,8 @@ def show_images(history: History, profile: Profile, shown: list[Shown]) -> Histo
         name = profile.codes[history.code[lacking][0]]
         raise RecordError(
             f"patient: {name} has no image, and the policy reads it. Give the patient as a form, "
-            f'with "{KEY}" in this event of "events": a PNG, TIFF or .npy file beside the form.'
+            f'with "{KEY}" in this event of "events": a PNG, TIFF or .npy file beside the form, or '
+            "the pixels as lists of numbers from 0 to 1."
         )
     counts = [len(array) for _, array in shown]
     frames = np.concatenate([array for _, array in shown] or [np.zeros((0, 1, 1), np.float16)])

@@ -25,6 +25,7 @@ _INVALID_STATUS = frozenset({"entered-in-error", "refuted"})
 _MALFORMED = (AttributeError, TypeError, KeyError, IndexError)
 _NOT_ORDERS = frozenset({"proposal", "plan", "option"})
 """R4 intents of a MedicationRequest that authorise nothing."""
+_IMAGES = frozenset({"ImagingStudy", "Media"})
 _NOT_EVENTS = {
     "Medication": "read when a MedicationRequest or similar resource refers to it",
     "DiagnosticReport": "its results are separate Observations",
@@ -152,6 +153,11 @@ def _extract(
 
 def _unmapped(kind: Any) -> str:
     """Why a resource of this type is rejected; a type that R4 does not have is not repeated."""
+    if kind in _IMAGES:
+        return (
+            f"resources of type {kind} are not mapped to events; give images to ingest with "
+            '--dicom, and those of one patient as "image" in an event of a form'
+        )
     if isinstance(kind, str) and kind in R4_TYPES:
         return f"resources of type {kind} are not mapped to events"
     return "this type of resource is not mapped to events"
