@@ -43,3 +43,20 @@ def test_overconfident_probabilities_are_brought_back_to_what_was_seen() -> None
         expected = 70.0 if b.predicted > 0.5 else 30.0
         assert b.observed.low - 2 < expected < b.observed.high + 2
         assert b.patients >= 50
+
+
+def test_few_patients_tell_likely_classes_from_unlikely_ones() -> None:
+    """75 patients were one bin of all classes: a page read 34, 33 and 33 of 100, whatever came."""
+    rng = np.random.default_rng(1)
+    right = rng.choice(3, 75, p=[0.2, 0.75, 0.05])
+    probability = np.tile([0.2, 0.75, 0.05], (75, 1)) + rng.normal(0, 1e-3, (75, 3))
+    bins = calibrate_classes(probability, right, np.arange(75))
+    assert len(bins) == 3
+    for found, share in zip(bins, (5.0, 20.0, 75.0), strict=True):
+        assert found.observed.low < share < found.observed.high
+        assert found.patients >= 50
+
+
+def test_one_bin_of_all_classes_says_nothing_of_any() -> None:
+    right = np.random.default_rng(1).choice(3, 75)
+    assert calibrate_classes(np.full((75, 3), 1 / 3), right, np.arange(75)) == ()

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 import numpy as np
-from jaxtyping import Float64
+from jaxtyping import Bool, Float64
 
 from posology.domain.cohort import Cohort
 from posology.domain.policy import Policy
@@ -73,22 +73,30 @@ def calibrate_classes(
     right: np.ndarray,
     subject: np.ndarray,
 ) -> tuple[ProbabilityBin, ...]:
-    """Share of right classes by predicted probability, every class of every decision counted."""
+    """Share of right classes by predicted probability, every class of every decision counted.
+
+    In as many bins as have enough patients; none where that is one, which holds every class alike.
+    """
     options = probability.shape[1]
     is_right = (right[:, None] == np.arange(options)).ravel()
     predicted, owner = probability.ravel(), np.repeat(subject, options)
-    count = int(np.clip(len(right) // BIN_PATIENTS, 1, MAX_BINS))
-    edges = np.quantile(predicted, np.arange(1, count) / count)
-    row = np.searchsorted(edges, predicted, side="right")
     bins = []
-    for at in (row == b for b in range(count)):
-        patients = len(np.unique(owner[at]))
-        if patients < BIN_PATIENTS:
-            continue
+    for at in _bins(predicted, owner):
         low, high = clustered_wilson_interval(is_right[at], owner[at])
         share = Estimate(100.0 * float(is_right[at].mean()), 100.0 * low, 100.0 * high)
-        bins.append(ProbabilityBin(float(predicted[at].mean()), share, patients))
+        bins.append(ProbabilityBin(float(predicted[at].mean()), share, len(np.unique(owner[at]))))
     return tuple(bins)
+
+
+def _bins(predicted: np.ndarray, owner: np.ndarray) -> list[Bool[np.ndarray, " class"]]:
+    """Masks by rising probability, each of BIN_PATIENTS or more."""
+    for count in range(MAX_BINS, 1, -1):
+        edges = np.quantile(predicted, np.arange(1, count) / count)
+        row = np.searchsorted(edges, predicted, side="right")
+        bins = [row == b for b in np.unique(row)]
+        if len(bins) > 1 and all(len(np.unique(owner[at])) >= BIN_PATIENTS for at in bins):
+            return bins
+    return []
 
 
 def _estimate(found: Interval | Difference) -> Estimate:
