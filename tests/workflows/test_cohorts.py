@@ -1,9 +1,11 @@
 """Events and a study become a cohort, in memory or in a folder."""
 
+import io
 from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
+from rich.console import Console
 
 from posology.cohorts.study.reader import read_study
 from posology.errors import UserError
@@ -58,12 +60,23 @@ def test_without_a_folder_decisions_are_only_counted(events: Path, tmp_path: Pat
 def test_options_without_a_dose_have_no_column_of_doses(events: Path) -> None:
     flow = build_cohort("iwpc", events).flow
     heads = ["option", "decisions", "complete", "effective"]
-    for dose, column in ((28.0, ["median dose"]), (None, [])):
+    for dose, column in ((28.0, ["median\ndose"]), (None, [])):
         arms = [arm | {"dose_median": dose, "title": "Empagliflozin" * 2} for arm in flow["arms"]]
         dosed = flow | {"arms": arms, "outcome": flow["outcome"] | {"dose_median": None}}
         found = [column.header for column in _arm_table(dosed).columns]
         assert found == [*heads, *column, "days followed (quartiles)"]
         assert "…" not in CohortFlow(dosed, None).summary(), "names break, and are never cut"
+
+
+def test_a_long_name_is_whole_at_80_columns_beside_doses() -> None:
+    name = "thiazolidinedione (pioglitazone)"
+    arm = {"decisions": 4168, "complete": 3754, "effective": 0.146, "dose_median": 30.0}
+    arm |= {"name": name, "days_quartiles": [373.0, 731.0, 1200.0]}
+    console = Console(file=io.StringIO(), width=80, record=True)
+    console.print(_arm_table({"arms": [arm], "outcome": arm | {"name": "all"}}))
+    shown = console.export_text()
+    assert "│ thiazolidinedione │" in shown
+    assert "│ (pioglitazone)    │" in shown
 
 
 def test_a_wrong_path_is_named(tmp_path: Path) -> None:

@@ -217,8 +217,10 @@ def _arm_table(flow: dict[str, Any]) -> Table:
     arms = (*flow["arms"], flow["outcome"])
     has_doses = any(arm["dose_median"] is not None for arm in arms)
     table = Table(Column("option", overflow="fold"), "decisions", "complete", "effective")
-    for head in (*(["median dose"] if has_doses else []), "days followed (quartiles)"):
-        table.add_column(head)
+    if has_doses:
+        table.add_column("median\ndose")
+    # At 80 columns, beside doses, this leaves room for a name such as thiazolidinedione.
+    table.add_column("days followed (quartiles)", max_width=12 if has_doses else None)
     for arm in arms:
         rate, dose = arm["effective"], arm["dose_median"]
         doses = ["-" if dose is None else f"{dose:g}"] if has_doses else []
