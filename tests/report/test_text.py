@@ -47,3 +47,5 @@ def test_numbers_have_three_significant_digits() -> None:
 def test_small_p_values_and_shares_are_rounded() -> None:
     assert (format_p(0.0004), format_p(0.034)) == ("p < 0.001", "p = 0.034")
     assert (format_share(0.031), format_share(0.31)) == ("3.1 %", "31 %")
+    assert (format_share(1.0), format_share(894 / 896)) == ("100 %", "99.8 %")
+    assert format_share(0.99999) == "99.9 %"

@@ -94,7 +94,9 @@ def begin_sentence(text: str) -> str:
 
 
 def format_share(x: float) -> str:
-    """A percentage."""
+    """A percentage; 100 % is all."""
     if math.isnan(x):
         return "not known"
+    if 0.99 < x < 1:
+        return f"{min(100 * x, 99.9):.1f} %"
     return f"{100 * x:.0f} %" if x >= 0.1 or x == 0 else f"{100 * x:.1f} %"
