@@ -74,7 +74,8 @@ def test_everything_that_is_wrong_is_named_at_once_with_its_field(app: FastAPI) 
     response = post(app, {"form": {"facts": facts}})
     assert response.status_code == 422
     error = response.json()["error"]
-    assert "4 things are to be mended." in error["message"]
+    assert "4 things are to be mended. `height`" in error["message"]
+    assert " Fact `weihgt` is not one this model uses;" in error["message"], "a sentence each"
     height, weight, age, sex = error["problems"]
     assert "`height` of 1750 cm cannot be right" in height
     assert "fact `weihgt` is not one this model uses; did you mean `weight`?" in weight

@@ -121,7 +121,8 @@ def raise_all(problems: Sequence[str], source: str) -> None:
     if len(problems) == 1:
         raise RecordError(problems[0], (problems[0],))
     if problems:
-        listed = " ".join(text.removeprefix(f"{source}: ") for text in problems)
+        bare = [text.removeprefix(f"{source}: ") for text in problems]
+        listed = " ".join(f"{text[:1].upper()}{text[1:]}" for text in bare)
         text = f"{source}: {len(problems)} things are to be mended. {listed}"
         raise RecordError(text, tuple(problems))
 
