@@ -51,6 +51,26 @@ def test_days_and_an_event_are_a_time_to_an_event_without_dates(tmp_path) -> Non
     assert "60" in str(dry_run(project)), "all patients are in the study"
 
 
+def test_an_event_may_be_marked_only_where_it_happened(tmp_path) -> None:
+    """As `write_csv` writes GBSG-2: once a receptor at entry was taken for the outcome."""
+    marked = times().replace(",0\n", ",\n").replace("status", "event")
+    project = plan(tmp_path, marked)
+    assert project.roles is not None
+    assert (project.roles.outcome, project.roles.kind, project.roles.goal) == ("event", "time", "")
+    outcome = study_of(project).outcome
+    assert (outcome.kind, outcome.codes) == ("time_to_event", ("OUTCOME//event//1",))
+    with pytest.raises(UserError, match="--goal '1': event has no value but '1', the event; leave"):
+        plan(tmp_path, marked, goal="1")
+    bare = marked.replace("days", "weight")
+    with pytest.raises(UserError, match=r"--outcome event: has no value but '1'\."):
+        plan(tmp_path, bare, outcome="event")
+    (tmp_path / "table.csv").write_text(marked)
+    arms = dry_run(project)["arms"]
+    assert sum(arm["decisions"] for arm in arms) == 60
+    followed = [arm["days_quartiles"][2] for arm in arms]
+    assert min(followed) > 300, "who had no event was followed too"
+
+
 def test_a_time_in_months_is_refused(tmp_path) -> None:
     with pytest.raises(UserError, match=r"or the window itself, such as --days 365\."):
         plan(tmp_path, times(months=True))

@@ -123,7 +123,7 @@ def _outcome(table: Table, roles: Roles) -> Iterator[str]:
     yield f"when = {quoted(roles.outcome)}"
     yield from ("", "# Until then the patient was followed.", "[[event]]", f'code = "{END}"')
     yield from _outcome_time(table, roles)
-    yield f"when = {quoted(roles.outcome)}"
+    yield f"when = {quoted(roles.outcome if roles.goal else str(roles.time))}"
 
 
 def _end_of_dates(table: Table, roles: Roles) -> Iterator[str]:

@@ -67,7 +67,8 @@ class Roles:
     kind: str
     """number, category, time (to an event), or date (of an event, empty where there was none)."""
     goal: str
-    """Of a number <=X or >=X; of a date OCCURS or DOES_NOT_OCCUR; else the column's good value."""
+    """Of a number <=X or >=X; of a date OCCURS or DOES_NOT_OCCUR; else the column's good value,
+    "" where that is an empty cell."""
     days: float
     """Of a time to an event, the window; else days from entry to the outcome."""
     measured: str | None
@@ -108,7 +109,7 @@ def choose_roles(table: Table, request: Request) -> Roles:
     dose = _choose_dose(table, request, treatment, pick)
     taken = {subject, entry, treatment, dose}
     time = _time_column(table, request, taken)
-    outcome = pick("outcome", request.outcome, _guess_outcome(table, {*taken, time}))
+    outcome = pick("outcome", request.outcome, _guess_outcome(table, {*taken, time}, time))
     if outcome is None:
         raise _nothing(table, "an outcome", "--outcome")
     if outcome in taken:
@@ -217,8 +218,13 @@ def _in_days(name: str) -> str:
     return name
 
 
-def _guess_outcome(table: Table, taken: set[str | None]) -> str | None:
-    others = [c for c in table.columns if c.name not in taken and len(table.values(c.name)) > 1]
+def _guess_outcome(table: Table, taken: set[str | None], time: str | None) -> str | None:
+    others = [
+        c
+        for c in table.columns
+        if c.name not in taken
+        and (len(table.values(c.name)) > 1 or (time is not None and _is_marked(table, c.name)))
+    ]
     able = [
         c
         for c in others
@@ -228,6 +234,12 @@ def _guess_outcome(table: Table, taken: set[str | None]) -> str | None:
     clear = [c for c in named if re.search("outcome|endp", c.name.lower())]
     bad = [c for c in named if BAD.search(plain_name(c.name))]
     return next((c.name for c in [*clear, *bad, *named, *reversed(able)]), None)
+
+
+def _is_marked(table: Table, name: str) -> bool:
+    """Whether a column says of an event only where there was one: `1`, else nothing."""
+    has_gaps = len(table.filled(name)) < len(table.cells[name])
+    return has_gaps and len(table.values(name)) == 1 and BAD.search(plain_name(name)) is not None
 
 
 def _is_outcome(column: Column) -> bool:
@@ -279,6 +291,8 @@ def _goal(table: Table, stated: str | None, outcome: str, kind: str) -> str:
             )
         return stated or (DOES_NOT_OCCUR if is_bad else OCCURS)
     values = table.values(outcome)
+    if len(values) == 1:
+        return _goal_of_one(stated, outcome, kind, values[0])
     if stated is not None:
         if stated not in values:
             raise UserError(f"--goal {stated!r}: {outcome} has the values {', '.join(values)}.")
@@ -286,6 +300,20 @@ def _goal(table: Table, stated: str | None, outcome: str, kind: str) -> str:
     negative = [v for v in values if v.lower() in NO]
     positive = [v for v in values if v.lower() not in NO]
     return next(iter([*negative, *values] if is_bad else [*positive, *values]))
+
+
+def _goal_of_one(stated: str | None, outcome: str, kind: str, event: str) -> str:
+    """No event, of a column that says only where there was one; UserError where that is unclear."""
+    if kind != "time":
+        raise UserError(
+            f"--outcome {outcome}: has no value but {event!r}. Write what an empty cell means, "
+            "such as 0, or name the column of days to the event with --days."
+        )
+    if stated is not None:
+        raise UserError(
+            f"--goal {stated!r}: {outcome} has no value but {event!r}, the event; leave --goal out."
+        )
+    return ""
 
 
 def _arms(table: Table, treatment: str) -> tuple[str, ...]:

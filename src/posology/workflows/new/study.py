@@ -73,7 +73,7 @@ def _goal(table: Table, roles: Roles) -> str:
         return f"{outcome} of {bound} {roles.goal[2:]} {unit}".strip()
     if roles.kind == "date":
         return f"{'an event' if roles.goal == OCCURS else 'no event'} under {outcome!r}"
-    return f"{outcome}: {roles.goal}"
+    return f"{outcome}: {roles.goal}" if roles.goal else f"no {outcome}"
 
 
 def _words(name: str) -> str:
