@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 from posology.cli import app
 from posology.cli.ingest import IngestCommand, ingest
-from posology.records.pipeline.cleaning import REJECTION_RULES, REPAIRS
+from posology.records.pipeline.cleaning_rules import REJECTION_RULES, REPAIRS
 from posology.records.pipeline.units import ENTRY_KEYS
 from posology.records.sources.exposures import EnvironmentSettings, ExposureMeasure
 from posology.records.sources.imaging.pixels import PixelSettings

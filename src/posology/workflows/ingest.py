@@ -14,7 +14,7 @@ from posology.records.io.memory import format_size, peak_memory
 from posology.records.io.remote import changed_folder, is_url
 from posology.records.io.text_lines import line_limit
 from posology.records.pipeline import ingest as pipeline
-from posology.records.pipeline.cleaning import CleaningSettings
+from posology.records.pipeline.cleaning_rules import CleaningSettings
 from posology.records.pipeline.losses import describe_loss
 from posology.records.pipeline.staging import Source
 from posology.records.pipeline.subject_splits import parse_shares

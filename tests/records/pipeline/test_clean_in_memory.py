@@ -1,6 +1,8 @@
 """Cleaning in memory and cleaning by an ingest give the same events and the same rejections."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -130,3 +132,14 @@ def test_a_resource_alone_is_read_and_nothing_is_refused() -> None:
         read_given(bundle())
     with pytest.raises(RecordError, match=r"patient: nothing of it could be read \(resources of"):
         read_given(bundle({"resourceType": "Slot"}))
+
+
+def test_no_engine_is_loaded_for_one_patient() -> None:
+    """Ibis and DuckDB take 28 MB of each process of a service."""
+    code = (
+        "import sys; from posology.workflows.patient import read_given; "
+        "read_given({'resourceType': 'Patient', 'id': '1', 'gender': 'male'}); "
+        "print(sorted({'ibis', 'duckdb'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"

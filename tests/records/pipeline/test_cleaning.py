@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 
-from posology.records.pipeline.cleaning import CleaningSettings, births_and_deaths
+from posology.records.pipeline.cleaning import births_and_deaths
+from posology.records.pipeline.cleaning_rules import CleaningSettings
 from posology.records.pipeline.ingest import IngestSettings, ingest
 from posology.records.pipeline.units import code_rule, load_codebook
 from tests.builders.raw_events import YEAR0, events_of, raw_source, raw_table, rows

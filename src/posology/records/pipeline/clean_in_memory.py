@@ -18,7 +18,7 @@ import numpy as np
 import pyarrow as pa
 
 from posology.domain.codes import has_prefix
-from posology.records.pipeline.cleaning import NUMBER, REJECTION_REASONS, CleaningSettings
+from posology.records.pipeline.cleaning_rules import NUMBER, REJECTION_REASONS, CleaningSettings
 from posology.records.pipeline.units import CodeRule, code_rule, is_free_text, load_codebook
 from posology.records.schema import EVENTS, MAX_FLOAT32
 

@@ -32,12 +32,12 @@ from posology.records.io.engine import (
 from posology.records.io.image_store import place_images
 from posology.records.io.memory import memory_limit, parse_size
 from posology.records.pipeline.cleaning import (
-    CleaningSettings,
     births_and_deaths,
     clean_events,
     plan_cleaning,
     profile_codes,
 )
+from posology.records.pipeline.cleaning_rules import CleaningSettings
 from posology.records.pipeline.manifest import (
     add_counts,
     count_by_source,

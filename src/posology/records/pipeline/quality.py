@@ -14,7 +14,7 @@ from posology.records.io.engine import escape_quotes
 from posology.records.io.memory import reader_memory
 from posology.records.io.patterns import value_pattern
 from posology.records.meds_dataset import data_files, read_codes
-from posology.records.pipeline.cleaning import REPAIRS
+from posology.records.pipeline.cleaning_rules import REPAIRS
 from posology.records.pipeline.losses import (
     MAX_LOST_SHARE,
     describe_loss,

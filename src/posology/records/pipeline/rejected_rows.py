@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from posology.records.pipeline.cleaning import PATIENT_RULES
+from posology.records.pipeline.cleaning_rules import PATIENT_RULES
 from posology.records.pipeline.write_shards import shard_number
 from posology.records.schema import EVENTS, RAW, REJECTED
 

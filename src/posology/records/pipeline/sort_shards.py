@@ -17,7 +17,8 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from posology.records.io.engine import iter_batches
-from posology.records.pipeline.cleaning import REJECTION_REASONS, REJECTION_RULES, CleaningPlan
+from posology.records.pipeline.cleaning import CleaningPlan
+from posology.records.pipeline.cleaning_rules import REJECTION_REASONS, REJECTION_RULES
 from posology.records.pipeline.rejected_rows import REJECTED_EVENTS, REJECTED_FILE
 from posology.records.pipeline.write_shards import shard_expression, shard_writer
 

@@ -5,7 +5,7 @@ from typing import Any
 import duckdb
 
 from posology.records.io.patterns import value_pattern
-from posology.records.pipeline.cleaning import NUMBER
+from posology.records.pipeline.cleaning_rules import NUMBER
 from posology.records.sources.tables.mapping import EventMapping
 
 MAX_SHARE = 0.1
