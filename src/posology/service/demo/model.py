@@ -7,7 +7,9 @@ from pathlib import Path
 
 from posology.workflows.progress import Progress, no_progress
 
-_CLINIC_PATIENTS = 3_000
+_CLINIC_PATIENTS, _CLINIC_DECISIONS = 1_500, 3_000
+"""Simulated patients, and decisions of the study of effects, which takes nine tenths of the time:
+so many that answers differ between patients, some of whom have an option that is better."""
 _METHOD = "logistic"
 """Fitted and answered quickly; `posology fit` has better ones."""
 
@@ -52,4 +54,5 @@ def _fit_clinic(model: Path, progress: Progress) -> None:
         progress("simulating the virtual clinic")
         simulate(Path(scratch) / "clinic", ClinicSettings(patients=_CLINIC_PATIENTS))
         cohort = read_cohort("clinic", Path(scratch) / "clinic" / "meds")
-        fit(cohort, _METHOD, progress=progress).save(model)
+        few = _CLINIC_DECISIONS
+        fit(cohort, _METHOD, progress=progress, evidence_decisions=few).save(model)
