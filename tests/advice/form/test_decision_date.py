@@ -1,12 +1,14 @@
 """The date of the decision for events of records: nothing after it is visible."""
 
 import datetime
+from dataclasses import replace
 from typing import Any
 
 import pyarrow as pa
 import pytest
 
-from posology.advice.form.field import Form
+from posology.advice.form.field import DATED, Field, Form
+from posology.advice.form.limits import AGE
 from posology.advice.form.moments import parse_decision
 from posology.advice.form.patient_reading import PatientReading
 from posology.advice.form.reading import read_filled_form, read_records
@@ -113,3 +115,30 @@ def test_it_may_be_tomorrow_where_the_clinician_is(form: Form) -> None:
 def test_a_moment_before_any_calendar_is_no_date() -> None:
     with pytest.raises(RecordError, match=r"at: '0001-01-01T00:00:00\+14:00' is not a date"):
         parse_decision("0001-01-01T00:00:00+14:00", "at", TODAY)
+
+
+@pytest.mark.parametrize(("year", "is_refused"), [(1875, True), (1905, True), (1906, False)])
+def test_a_birth_over_120_years_ago_is_refused_like_such_an_age(
+    form: Form, year: int, is_refused: bool
+) -> None:
+    """1875 for 1975 gave advice for a patient of 151 years, where the age 151 was refused."""
+    birth = datetime.datetime(year, 11, 28)  # noqa: DTZ001
+    age = Field("age", "MEDS_BIRTH", "age", limits=AGE, timing=DATED, age_as="birth")
+    fields = (*(field for field in form.fields if field.kind != "age"), age)
+    form = replace(form, fields=fields, codes=form.codes | {"MEDS_BIRTH"}, standard=())
+    body = {"decision": "2026-11-28", "facts": {"sex": "male", "age": birth.date().isoformat()}}
+    asked = (
+        lambda: read(form, SEX, ("MEDS_BIRTH", birth), at=TODAY),
+        lambda: read_filled_form(body, form, "p.parquet", TODAY),
+    )
+    for ask in asked:
+        if not is_refused:
+            ask()
+            continue
+        with pytest.raises(RecordError) as error:
+            ask()
+        assert str(error.value) == (
+            f"p.parquet: `age` of {2026 - year} years cannot be right: it must be from 0 to 120 "
+            "years. Correct it, name its unit, or leave it out if it is not known; no answer was "
+            "worked out."
+        )

@@ -53,13 +53,18 @@ def add_standard_facts(
 
 
 def _with_age(entry: Entry, decision: datetime.datetime, source: str) -> Entry:
-    """The entry itself; of an age for which a date of birth was written, the age."""
-    field = entry.field
-    if field.kind != "age" or field.age_as == "birth" or entry.value is not None:
+    """The entry itself; of an age for which a date of birth was written, the age.
+
+    RecordError where nobody is as old as the date of birth says.
+    """
+    field, place = entry.field, f"{source}: `{entry.field.name}`"
+    if field.kind != "age" or entry.value is not None or entry.time is None:
         return entry
-    if entry.time is None:
-        return entry
-    return _age(field, entry.code, entry.time, (decision, f"{source}: `{field.name}`"))
+    if field.age_as != "birth":
+        return _age(field, entry.code, entry.time, (decision, place))
+    if entry.age is None and entry.time <= decision:
+        check_limits(field, float(completed_years(entry.time, decision)), place)
+    return entry
 
 
 def _age(
