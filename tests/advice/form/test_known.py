@@ -63,6 +63,13 @@ def test_a_unit_is_written_as_people_do() -> None:
     assert values == ["82 mL/min/1.73 m²", "1"]
 
 
+def test_a_range_of_ages_stays_one_in_words() -> None:
+    """`70-79` was written as 75 years, and `90+` as 90."""
+    for years, words in (((70.0, 79.0), "70 to 79 years"), ((90.0, 120.0), "90 to 120 years")):
+        given = Entry(AGE, "MEDS_BIRTH", age=75.0, time=day(75 * 365), years=years)
+        assert known_facts([given], FORM, DECISION) == (KnownFact("age", words),)
+
+
 def test_the_banner_finds_age_and_sex_by_the_studys_marks() -> None:
     codes = ("OBSERVATION//GESCHLECHT//w", "OBSERVATION//GESCHLECHT//m", "OBSERVATION//ALTER")
     study = read_study("clinic")

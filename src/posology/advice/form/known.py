@@ -80,6 +80,9 @@ def _age_words(entry: Entry, decision: datetime.datetime) -> str:
         text = tr("{years} years (read as {decade})")
         end = tr("{years} years").format(years="")
         return text.format(years=number(f"{entry.years[0]:g}"), decade=decade.removesuffix(end))
+    if entry.years is not None and entry.years[0] != entry.years[1]:
+        first, last = (int(years) for years in entry.years)
+        return tr("{first} to {last} years").format(first=first, last=last)
     years = entry.age if entry.age is not None else entry.value
     if years is None and entry.time is not None:
         years = float(completed_years(entry.time, decision))

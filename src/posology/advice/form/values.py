@@ -241,13 +241,14 @@ def _age(field: Field, value: Any, place: str) -> Entry:
         first = last = number
     for age in (first, last):
         check_limits(field, age, place)
+    oldest = field.limits.high if span and span[3] else None
+    years = first, last if oldest is None else oldest
     if field.age_as == "decades":
-        decade = decade_of(field, first, last, place)
-        return Entry(field, field.stem, decade, years=(first, last))
+        return Entry(field, field.stem, decade_of(field, first, last, place), years=years)
     middle = first if first == last else (first + last + 1) / 2
     if field.age_as == "birth":
-        return Entry(field, field.stem, age=middle, years=(first, last))
-    return Entry(field, field.stem, middle, years=(first, last))
+        return Entry(field, field.stem, age=middle, years=years)
+    return Entry(field, field.stem, middle, years=years)
 
 
 def decade_of(field: Field, first: float, last: float, place: str) -> float:
