@@ -15,6 +15,19 @@ ROWS = [
 ]
 
 
+def test_sizes_below_zero_under_an_own_code_are_named_with_the_mend(tmp_path):
+    weight, change = "MEASUREMENT//LOCAL//weight", "MEASUREMENT//LOCAL//base_excess"
+    rows = [
+        (1, YEAR0.replace(year=2000 + n), weight, x, None, "kg") for n, x in enumerate((80, -80))
+    ]
+    rows.append((1, YEAR0.replace(year=2000), change, -3.0, None, "mmol/L"))
+    ingest([raw_source(tmp_path / "a.parquet", raw_table(rows))], tmp_path / "out")
+    assert [gap for gap in quality_report(tmp_path / "out")["gaps"] if "below 0" in gap] == [
+        f"{weight} has numbers below 0 (down to -80, in kg), which only a change can have: mend "
+        "them, or state limits in a code book"
+    ]
+
+
 def test_the_report_has_counts_units_rejections_and_gaps(tmp_path):
     ingest([raw_source(tmp_path / "a.parquet", raw_table(ROWS))], tmp_path / "out")
     report = quality_report(tmp_path / "out")

@@ -36,6 +36,8 @@ EXPECTED_FAMILIES = (
     "VISIT",
 )
 """Code families (docs/meds-profile.md) that most studies need."""
+_SIZES = frozenset({"kg", "g", "m", "cm", "mm", "a", "kg/m2", "mm[Hg]"})
+"""Units (UCUM) of what is above 0. The code book's codes have limits; these are of others."""
 
 
 def write_report(folder: Path, manifest: dict[str, Any], name: str) -> None:
@@ -187,10 +189,24 @@ def _gaps(families: list[dict[str, Any]], codes: list[dict[str, Any]], subjects:
                 f"{row['code']} has {len(row['units'])} units ({', '.join(sorted(row['units']))}): "
                 "state its unit in a code book"
             )
+    gaps += [_describe_negative(row) for row in codes if _has_negative_size(row)]
     doses = [row for row in families if row["family"] == "DRUG"]
     if doses and not doses[0]["numbers"]:
         gaps.append("no drug has a dose")
     return gaps
+
+
+def _has_negative_size(row: dict[str, Any]) -> bool:
+    return bool(_SIZES & set(row["units"] or ())) and row["low"] is not None and row["low"] < 0
+
+
+def _describe_negative(row: dict[str, Any]) -> str:
+    """A code of sizes with numbers below 0, and what to do."""
+    units = ", ".join(row["units"])
+    return (
+        f"{row['code']} has numbers below 0 (down to {row['low']:g}, in {units}), which only a "
+        "change can have: mend them, or state limits in a code book"
+    )
 
 
 def _has_commas(row: dict[str, Any]) -> bool:
