@@ -141,7 +141,7 @@ def test_the_headline_names_a_check_and_its_range_in_german() -> None:
     rows = {row.name: row for group in groups for row in group.rows}
     age = rows["Alter, Verschiebung"]
     assert (age.last, age.expected) == ("+0,36 SD", "höchstens ±0,5 SD")
-    assert age.reading == "Mittelwert 63,62 kg; im Training 60"
+    assert age.reading == "Mittelwert 64 kg; im Training 60 kg"
     assert "Die letzten 12 Wochen: +0,00 SD, " in age.picture
 
 
