@@ -134,6 +134,20 @@ def test_a_resource_alone_is_read_and_nothing_is_refused() -> None:
         read_given(bundle({"resourceType": "Slot"}))
 
 
+def test_what_cannot_be_right_of_a_patient_is_named_with_its_number_or_date() -> None:
+    """`1 entry: the value is outside the plausible limits` did not say which fact to correct."""
+    weight, height = lab("29463-7", -80, "kg"), lab("8302-2", 1.8, "cm", "2300-03-01")
+    patient = {"resourceType": "Patient", "id": "7", "gender": "male"}
+    entries = [{"resource": one} for one in (patient, weight, height)]
+    body = {"resourceType": "Bundle", "type": "collection", "entry": entries}
+    assert sorted(read_given(body)[1]) == [
+        "Given but not read: 1 entry of the FHIR file: the value is outside the code's plausible "
+        "limits: Body weight -80 kg.",
+        "Given but not read: 1 entry of the FHIR file: the year is outside those an event can lie "
+        "in: Body height of 2300-03-01.",
+    ]
+
+
 def test_no_engine_is_loaded_for_one_patient() -> None:
     """Ibis and DuckDB take 28 MB of each process of a service."""
     code = (

@@ -19,7 +19,13 @@ import pyarrow as pa
 
 from posology.domain.codes import has_prefix
 from posology.records.pipeline.cleaning_rules import NUMBER, REJECTION_REASONS, CleaningSettings
-from posology.records.pipeline.units import CodeRule, code_rule, is_free_text, load_codebook
+from posology.records.pipeline.units import (
+    CodeRule,
+    code_rule,
+    is_free_text,
+    load_codebook,
+    title_of,
+)
 from posology.records.schema import EVENTS, MAX_FLOAT32
 
 _NUMBER = re.compile(NUMBER)
@@ -34,7 +40,7 @@ class CleanedEvents:
     events: pa.Table
     """Columns of EVENTS."""
     rejected: Counter[str] = field(default_factory=Counter)
-    """Rejected rows by reason."""
+    """Rejected rows by reason; of a number that cannot be right, and of a date, with the fact."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +78,18 @@ def clean_in_memory(
             if reason is None:
                 kept.append({**row, "code": rule.code, "unit": rule.unit, "numeric_value": number})
             else:
-                rejected[REJECTION_REASONS[reason]] += 1
+                rejected[_in_words(reason, row, rule.code)] += 1
     return CleanedEvents(_to_table(_without_duplicates(sorted(kept, key=_order))), rejected)
+
+
+def _in_words(reason: str, row: Row, code: str) -> str:
+    given = {
+        "out_of_range": lambda: f"{row['numeric_value']:g} {row['unit'] or ''}".rstrip(),
+        "impossible_time": lambda: f"of {row['time'].date()}",
+    }
+    if reason not in given or (reason == "out_of_range" and row["numeric_value"] is None):
+        return REJECTION_REASONS[reason]
+    return f"{REJECTION_REASONS[reason]}: {title_of(code)} {given[reason]()}"
 
 
 @lru_cache(maxsize=20_000)

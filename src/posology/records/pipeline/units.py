@@ -201,6 +201,12 @@ def plausible_limits(code: str) -> tuple[str | None, float | None, float | None]
     return entry.get("unit"), _limit(entry, "low"), _limit(entry, "high")
 
 
+def title_of(code: str) -> str:
+    """The name of a code in the package's code book; the code where it has none."""
+    entry = _find_entry(normalise_code(code), load_codebook()["code"]) or {}
+    return str(entry.get("name", code))
+
+
 def _limit(entry: dict[str, Any], name: str) -> float | None:
     return None if entry.get(name) is None else float(entry[name])
 
