@@ -10,7 +10,7 @@ from posology import artifact
 from posology.advice.form.training_facts import measure_facts
 from posology.advice.inputs import AdviceInputs
 from posology.advice.recommend import recommend
-from posology.advice.uncertainty.alike import PatientsAlike, Question
+from posology.advice.uncertainty.alike import Cell, OptionCount, PatientsAlike, Question
 from posology.advice.uncertainty.certainty import (
     PatientAtHand,
     Sureness,
@@ -88,6 +88,25 @@ def test_a_mean_of_changes_is_marked_as_one(evidence: UncertaintyEvidence) -> No
     for outcome, is_change in ((rises, True), (replace(rises, range=Bounds(at_most=53.0)), False)):
         found = assess(evidence, replace(one, study=replace(one.study, outcome=outcome)))
         assert {row.is_change for row in found.similar} == {is_change}
+
+
+def test_of_an_event_a_count_of_the_known_stands_only_where_all_are_known(
+    evidence: UncertaintyEvidence,
+) -> None:
+    """As policies hold it that were saved before `goal_share`."""
+    one = one_patient()
+    event = replace(one.study, outcome=replace(one.study.outcome, kind="does_not_occur"))
+    counts = (
+        OptionCount(40, 29, 10, None),
+        OptionCount(40, 40, 24, None),
+        OptionCount(40, 29, None, None, 0.62, 12),
+    )
+    alike = PatientsAlike((), (Cell("", 120, counts),))
+    found = assess(replace(evidence, alike=alike), replace(one, study=event))
+    assert [row.patients for row in found.similar] == [40, 40, 40]
+    assert [row.reached_goal for row in found.similar] == [None, 24, None]
+    assert [row.goal_share for row in found.similar] == [None, None, 0.62]
+    assert [row.followed for row in found.similar] == [None, None, 12]
 
 
 def test_what_is_not_recorded_is_said_to_be_so_and_a_choice_is_named_once(

@@ -282,6 +282,27 @@ def test_small_cells_read_under_5() -> None:
     assert "of 100)" not in html
 
 
+def test_a_share_stands_beside_how_many_were_followed_to_the_end() -> None:
+    advice = ADVICE_BY_STATE[BETTER_FOR_PATIENT]
+    rows = (
+        SimilarPatients("low start", 46, None, None, goal_share=0.58, followed=17),
+        SimilarPatients("medium start", 51, None, None, followed=0),
+        SimilarPatients("high start", 30, None, None, followed=26),
+    )
+    why = Why(similar=rows)
+    shown = " ".join(
+        " ".join(read_html(render_patient_page(replace(advice, why=why))).text).split()
+    )
+    assert "Low start 46 58 of 100 (17 followed to the end)" in shown
+    assert "Medium start 51 too few followed to the end High start 30 not shown" in shown
+    assert "Some patients left before the end. They count for as long as they were" in shown
+    state = ADVICE_BY_STATE[TOO_FEW_ALIKE]
+    bare = tuple(option for option in state.options if option.name != "usual_care")
+    cared = " ".join(line.text for line in instead(replace(state, why=why, options=bare)))
+    assert "of 100 patients like this one." in cared
+    assert "whose result is known" not in cared
+
+
 def test_counts_and_means_of_similar_patients_have_their_own_columns() -> None:
     advice = ADVICE_BY_STATE[BETTER_FOR_PATIENT]
     both = (

@@ -14,9 +14,10 @@ from jaxtyping import Bool, Float64, Int64
 
 from posology.advice.uncertainty.facts import LEAST_COUNT, FactTable, fact_codes, read_facts
 from posology.domain.codes import vocabulary_rows
-from posology.domain.cohort import OUTCOME, Cohort, windows_closed
+from posology.domain.cohort import CENSORED, OUTCOME, WINDOW_END, Cohort, windows_closed
 from posology.domain.history import History, StepIndex
 from posology.domain.profile import Profile
+from posology.domain.statistics.survival import fit_survival, survival_before
 from posology.domain.study import EVENT_KINDS
 
 MAX_QUESTIONS = 7
@@ -44,12 +45,19 @@ class OptionCount:
 
     patients: int | None
     known: int | None
-    """Those of them whose effect is known, and whose window was over when the records ended: of
-    later ones only early events are."""
+    """Those of them whose effect is known, of numbers those whose window was over when the records
+    ended: of later ones only early ones are."""
     reached_goal: int | None
-    """Of the known; None also where 1 to 4 did not reach it, and where the outcome is the dose."""
+    """Of the known; None also where 1 to 4 did not reach it, where the outcome is the dose, and
+    where it is an event and some left before it was settled (`goal_share`)."""
     mean: float | None
     """Mean of the outcome's number; None where fewer than 5 have one, and where it is an event."""
+    goal_share: float | None = None
+    """Of an event, where some left before it was settled: the share of `patients` that reach the
+    goal; None where `followed` is 0, and where 1 to 4 reached or missed it."""
+    followed: int | None = None
+    """Of them, those followed to the window's end, with nothing that settles it before; 0 also
+    where 1 to 4; None where nobody left."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,9 +228,10 @@ def _are_settled(cohort: Cohort) -> Bool[np.ndarray, " decision"]:
     """
     if _is_known_after(cohort):  # who has no stable dose yet is no decision of such a study
         return np.ones(len(cohort), dtype=bool)
-    if cohort.study.outcome.kind in EVENT_KINDS or cohort.resolved_by is None:
+    if cohort.resolved_by is None or cohort.resolved_days is None:
         return windows_closed(cohort)
-    assert cohort.resolved_days is not None
+    if cohort.study.outcome.kind in EVENT_KINDS:  # who left before is counted by the time followed
+        return np.ones(len(cohort), dtype=bool)
     measured = cohort.resolved_days[cohort.resolved_by == OUTCOME]
     return windows_closed(cohort, float(measured.max()) if len(measured) else None)
 
@@ -241,14 +250,43 @@ def _count(
         and not _is_known_after(cohort)
         and None not in (_if_enough(reached), _if_enough(missed))
     )
+    share, followed = _followed_share(cohort, rows) if len(rows) else (None, None)
     number = cohort.outcome[rows]
     number = number[~np.isnan(number) & (cohort.study.outcome.kind not in EVENT_KINDS)]
     return OptionCount(
         patients=_if_enough(len(rows)),
         known=known,
-        reached_goal=reached if is_shown else None,
+        reached_goal=reached if is_shown and followed is None else None,
         mean=float(f"{number.mean():.4g}") if len(number) >= LEAST_COUNT else None,
+        goal_share=share if is_shown else None,
+        followed=followed,
     )
+
+
+def _followed_share(
+    cohort: Cohort, rows: Int64[np.ndarray, " given"]
+) -> tuple[float | None, int | None]:
+    """Share of patients that reach an event's goal, and how many were followed to the end.
+
+    Known outcomes weighted by 1 / P(followed until then): the estimate of Kaplan and Meier 1958, of
+    Aalen and Johansen 1978 where events compete (Satten and Datta 2001,
+    doi:10.1198/000313001317098185). The known alone hold too many events: an event is known when it
+    occurs, its absence only at the window's end.
+    """
+    by, days = cohort.resolved_by, cohort.resolved_days
+    if cohort.study.outcome.kind not in EVENT_KINDS or by is None or days is None:
+        return None, None
+    has_left = by[rows] == CENSORED
+    if not has_left.any():
+        return None, None
+    followed = int((by[rows] == WINDOW_END).sum())
+    if followed < LEAST_COUNT:
+        return None, 0
+    time = days[rows].astype(np.float64)
+    all_alike = np.zeros(len(rows), dtype=np.int64), np.zeros((len(rows), 0))
+    staying = survival_before(fit_survival(time, has_left, *all_alike), time, *all_alike)
+    reached = (cohort.effective[rows] == 1) / staying
+    return float(f"{reached.sum() / len(rows):.4g}"), followed
 
 
 def _if_enough(count: int) -> int | None:

@@ -8,7 +8,13 @@ from jaxtyping import Float64
 
 from posology.advice.form.training_facts import TrainingFacts
 from posology.advice.form.unit_names import plain_unit
-from posology.advice.uncertainty.alike import Cell, PatientsAlike, answer, answers_as_text
+from posology.advice.uncertainty.alike import (
+    Cell,
+    OptionCount,
+    PatientsAlike,
+    answer,
+    answers_as_text,
+)
 from posology.advice.uncertainty.distance import (
     Distance,
     lacking_families,
@@ -35,7 +41,7 @@ from posology.domain.profile import Profile
 from posology.domain.recommendation.findings import Certainty
 from posology.domain.recommendation.option import DoseAdvice
 from posology.domain.recommendation.why import SimilarPatients
-from posology.domain.study import Study
+from posology.domain.study import EVENT_KINDS, Study
 from posology.language.catalogue import deferred, tr
 
 FAR = 0.05
@@ -157,11 +163,28 @@ def _similar(cell: Cell, study: Study) -> tuple[SimilarPatients, ...]:
     is_dose = study.outcome.kind == "dose_class" and study.dose is not None
     unit = study.dose.unit if is_dose else plain_unit(study.outcome.unit)
     is_change = study.outcome.change is not None and study.outcome.range is None
+    rows = zip(study.formulary.treatments, cell.options, strict=True)
+    if study.outcome.kind in EVENT_KINDS:
+        return tuple(_of_event(treatment.title, count) for treatment, count in rows)
     return tuple(
         SimilarPatients(
             treatment.title, count.known, count.reached_goal, count.mean, unit, is_change
         )
-        for treatment, count in zip(study.formulary.treatments, cell.options, strict=True)
+        for treatment, count in rows
+    )
+
+
+def _of_event(title: str, count: OptionCount) -> SimilarPatients:
+    """Policies saved before `goal_share` hold a count of the known, among whom are too many with
+    the event: it counts where all are known."""
+    reached = count.reached_goal if count.known == count.patients else None
+    return SimilarPatients(
+        title,
+        count.patients,
+        reached,
+        mean=None,
+        goal_share=count.goal_share,
+        followed=count.followed,
     )
 
 

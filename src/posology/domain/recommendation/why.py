@@ -62,13 +62,19 @@ class SimilarPatients:
     patients: int | None
     """None where fewer than 5, which is not shown."""
     reached_goal: int | None
-    """None where fewer than 5 patients, or where the outcome is not yes or no."""
+    """None where fewer than 5 patients, where the outcome is not yes or no, and where some left
+    before an event was settled (`goal_share`)."""
     mean: float | None
     """Mean outcome where it is a number."""
     unit: str = ""
     """Of the mean."""
     is_change: bool = False
     """Whether the mean is of the change since the decision."""
+    goal_share: float | None = None
+    """Share that reaches the goal by Kaplan and Meier's estimate, where some left before."""
+    followed: int | None = None
+    """Followed to the end, nothing having settled the goal before; 0 also where fewer than 5,
+    which is too few for a figure; None where nobody left."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -251,6 +251,8 @@ def _given_shares(advice: Recommendation) -> str:
     shares = [(str(n) if n else less, s.option) for n, s in zip(whole, given, strict=True)]
     parts = "; ".join(f"{words.inside(option)}: {share}" for share, option in shares)
     text = tr("{shares}; of 100 patients like this one whose result is known.")
+    if any(s.followed is not None for s in given):
+        text = tr("{shares}; of 100 patients like this one.")
     return text.format(shares=words.capitalise(parts))
 
 

@@ -173,12 +173,25 @@ def _similar_row(row: SimilarPatients) -> SimilarRow:
     if row.patients is None or row.patients < MIN_CELL:
         return SimilarRow(title, tr(UNDER_5), "", "", "")
     reached, share = tr(NOT_SHOWN), ""
-    if row.reached_goal is not None and row.reached_goal >= MIN_CELL:
+    if row.followed is not None:
+        reached, share = _followed_words(row.goal_share, row.followed)
+    elif row.reached_goal is not None and row.reached_goal >= MIN_CELL:
         reached = number(f"{row.reached_goal:,}")
         of_100 = words.count_words(100 * row.reached_goal / row.patients)
         share = tr("({count} of 100)").format(count=of_100)
     mean = "" if row.mean is None else words.value_words(row.mean, "mean")
     return SimilarRow(title, number(f"{row.patients:,}"), reached, share, mean)
+
+
+def _followed_words(share: float | None, followed: int) -> tuple[str, str]:
+    """How many of 100 reach the goal, and how many were followed so long."""
+    if followed < MIN_CELL:
+        return tr("too few followed to the end"), ""
+    if share is None:
+        return tr(NOT_SHOWN), ""
+    reached = tr("{count} of 100").format(count=words.count_words(100 * share))
+    text = tr("({count} followed to the end)").format(count=number(f"{followed:,}"))
+    return reached, text
 
 
 def similar_heads(advice: Recommendation) -> tuple[str, ...]:
@@ -225,7 +238,20 @@ def similar_note(advice: Recommendation) -> str:
         "were treated. Counts under 5 are not shown, nor how many reached the goal where under 5 "
         "did not."
     )
-    return " ".join(part for part in (who, counted.strip(), tr(FEW_FACTS), limits) if part)
+    return " ".join(
+        part for part in (who, counted.strip(), tr(FEW_FACTS), _left_note(advice), limits) if part
+    )
+
+
+def _left_note(advice: Recommendation) -> str:
+    """How patients count who left before an event was settled; empty if none did."""
+    if all(row.followed is None for row in advice.why.similar):
+        return ""
+    return tr(
+        "Some patients left before the end. They count for as long as they were followed "
+        "(Kaplan-Meier estimate), as if they had fared like those who stayed. In brackets: how "
+        "many were followed to the end, with nothing before it that decides the goal."
+    )
 
 
 def known_lines(advice: Recommendation) -> tuple[Line, ...]:
