@@ -44,7 +44,12 @@ def test_a_range_says_more_or_fewer(low: float, high: float, words: str) -> None
 def test_a_mean_has_a_decimal() -> None:
     assert more_or_fewer(-2.34, "days") == "2.3 lower"
     assert difference_range(Estimate(-2.0, -3.1, -1.0), "days") == "1.0 to 3.1 lower"
-    assert difference_range(Estimate(0.5, -0.0196, 1.0), "%") == "0.02 lower to 1.0 higher"
+    assert difference_range(Estimate(0.5, -0.0196, 1.0), "%") == "none to 1.0 higher"
+    assert difference_range(Estimate(0.1, -0.0196, 0.3), "%") == "0.02 lower to 0.30 higher"
+    of_days = Estimate(95.0, -0.59, 210.4)
+    assert difference_range(of_days, "days") == "1 lower to 210 higher"
+    assert more_or_fewer(95.0, "days", of_days) == "95 higher"
+    assert difference_range(Estimate(95.0, 0.3, 210.4), "days") == "0.30 to 210 higher"
 
 
 @pytest.mark.parametrize(

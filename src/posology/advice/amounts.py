@@ -17,17 +17,45 @@ def count(value: float) -> str:
     return tr("more than 99") if value >= 99.5 else f"{value:.0f}"
 
 
-def mean_words(value: float) -> str:
-    """A mean in the outcome's unit: `477`, `6.2`, `0.02`; never `-0.0` or `0.0196`."""
-    size = abs(value)
-    digits = 0 if size >= 99.95 else 1 if size >= 0.995 else 2
-    words = f"{value:.{digits}f}"
+def mean_words(value: float, digits: int | None = None) -> str:
+    """A mean in the outcome's unit: `477`, `6.2`, `0.02`; never `-0.0` or `0.0196`.
+
+    digits: decimals; None: as many as its size needs.
+    """
+    words = f"{value:.{_digits(value) if digits is None else digits}f}"
     return number(words) if float(words) else "0"
 
 
-def more_or_fewer(value: float, unit: str) -> str:
-    """`21 more`, `3 fewer` of 100; `3.2 higher` of a mean; `hardly any difference`."""
-    size = mean_words(abs(value)) if unit else f"{abs(value):.0f}"
+def _digits(value: float) -> int:
+    size = abs(value)
+    return 0 if size >= 99.95 else 1 if size >= 0.995 else 2
+
+
+def means_of(interval: Estimate) -> Callable[[float], str]:
+    """How an interval of a mean, and its estimate, are written: with as many decimals each.
+
+    `1 lower to 210 higher`, not `0.59 lower`: where its ends need other decimals, the width says
+    how many count. Nothing reads 0 where the interval excludes it.
+    """
+    low, high = interval.low, interval.high
+    sizes = sorted(abs(x) for x in (low, high) if math.isfinite(x)) or [0.0]
+    width = high - low if math.isfinite(high - low) else 0.0
+    digits = min(max(_digits(sizes[-1]), decimals_of(width)), _digits(sizes[0]))
+
+    def write(value: float) -> str:
+        words = mean_words(value, digits)
+        return words if words != "0" or low <= 0 <= high else mean_words(value)
+
+    return write
+
+
+def more_or_fewer(value: float, unit: str, interval: Estimate | None = None) -> str:
+    """`21 more`, `3 fewer` of 100; `3.2 higher` of a mean; `hardly any difference`.
+
+    interval: that of the difference, beside which it is written.
+    """
+    write = mean_words if interval is None else means_of(interval)
+    size = write(abs(value)) if unit else f"{abs(value):.0f}"
     return tr(_HARDLY) if parse_number(size) == 0 else directed(value, unit).format(size=size)
 
 
@@ -40,7 +68,7 @@ def directed(value: float, unit: str) -> str:
 
 def difference_range(difference: Estimate, unit: str) -> str:
     """`11 to 31 more`, `2 fewer to 12 more`, `1.2 to 3.4 lower`."""
-    low, high = more_or_fewer(difference.low, unit), more_or_fewer(difference.high, unit)
+    low, high = (more_or_fewer(x, unit, difference) for x in (difference.low, difference.high))
     if low == high:
         return low
     if difference.low > 0:

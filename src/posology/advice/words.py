@@ -223,7 +223,7 @@ def _numbers(
     base = option.outcome.value - option.difference.value if level is None else level.value
     write = mean_words if unit else count
     shown = difference_as_written((option.outcome.value, base), option.difference, write)
-    change = more_or_fewer(shown, unit)
+    change = more_or_fewer(shown, unit, option.difference)
     span = difference_range(option.difference, unit)
     that_is = tr("That is {change}.") if span == change else tr("That is {change}, perhaps {span}.")
     levels = mean_levels(evidence) if unit else counted_levels(evidence)
@@ -259,7 +259,7 @@ def _harm_words(harm: HarmAdvice, of_reference: Estimate | None) -> str:
     if harm.difference is not None and harm.value is not None and of_reference is not None:
         pair, write = (harm.value.value, of_reference.value), mean_words if harm.unit else count
         value = difference_as_written(pair, harm.difference, write)
-    change = more_or_fewer(value, harm.unit)
+    change = more_or_fewer(value, harm.unit, harm.difference)
     text = tr("{harm} {change}") if harm.unit else tr("{change} of 100 have {harm}")
     return text.format(harm=harm.name, change=change)
 

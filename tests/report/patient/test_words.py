@@ -29,6 +29,12 @@ def test_no_count_of_100_reads_100_and_no_small_one_reads_0(x: float, expected: 
         (0.6, 0.7, "", "1 more"),
         (-4.1, -2.0, "mmol/mol", "2.0 to 4.1 lower"),
         (-4.1, 2.0, "mmol/mol", "4.1 lower to 2.0 higher"),
+        (-0.59, 210.4, "days", "1 lower to 210 higher"),
+        (-0.3, 210.4, "days", "no change to 210 higher"),
+        (0.3, 210.4, "days", "0.30 to 210 higher"),
+        (0.59, 210.4, "days", "1 to 210 higher"),
+        (0.59, 40.0, "days", "0.6 to 40.0 higher"),
+        (0.59, float("inf"), "days", "0.59 to no limit higher"),
     ],
 )
 def test_an_interval_of_a_difference_says_its_direction_once(
@@ -36,6 +42,21 @@ def test_an_interval_of_a_difference_says_its_direction_once(
 ) -> None:
     estimate = Estimate((low + high) / 2, low, high)
     assert words.change_interval_words(estimate, unit) == expected
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "expected"),
+    [(0.59, 210.4, "1 to 210"), (0.85, 1.02, "0.85 to 1.02"), (99.0, 100.5, "99.0 to 100.5")],
+)
+def test_both_ends_of_an_interval_of_a_mean_have_as_many_decimals(
+    low: float, high: float, expected: str
+) -> None:
+    assert words.interval_words(Estimate(low, low, high), "days") == expected
+
+
+def test_an_estimate_has_the_decimals_of_its_interval() -> None:
+    assert words.change_words(95.0, "days", Estimate(95.0, 0.59, 210.4)) == "95 higher"
+    assert words.change_words(95.0, "days") == "95.0 higher"
 
 
 def test_a_mean_below_zero_has_a_minus_sign() -> None:

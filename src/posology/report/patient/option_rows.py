@@ -210,7 +210,7 @@ def _row(
     kind = _KINDS.get(option.standing, NONE)
     unit, outcome, difference = advice.unit, option.outcome, option.difference
     shown = _difference(advice, option)
-    change = "" if shown is None else words.change_words(shown, unit)
+    change = "" if shown is None else words.change_words(shown, unit, difference)
     if kind == REFERENCE:
         change = tr(_REFERENCE)
     by_name = {(h.name, h.unit): h for h in option.harms}
@@ -321,7 +321,7 @@ def _harm_cell(
         if reference is not None:
             pair = harm.value.value, reference.value
             shown = difference_as_written(pair, harm.difference, _writer(unit))
-        change = words.change_words(shown, unit)
+        change = words.change_words(shown, unit, harm.difference)
     elif kind == SAME:
         change = _verdict(SAME)
     return HarmCell(

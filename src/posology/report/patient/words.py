@@ -8,7 +8,7 @@ import datetime
 import math
 import re
 
-from posology.advice.amounts import directed, mean_words, span, span_words
+from posology.advice.amounts import directed, mean_words, means_of, span, span_words
 from posology.advice.wording.titles import inside_sentence, small_first
 from posology.domain.recommendation.option import DoseAdvice, Estimate
 from posology.language.catalogue import deferred, tr
@@ -28,22 +28,26 @@ def count_words(x: float) -> str:
     return "0" if x <= 0 else tr("under 1") if x < 0.5 else f"{x:.0f}"
 
 
-def value_words(x: float, unit: str) -> str:
-    """A mean in its unit, or how many of 100 where there is no unit."""
+def value_words(x: float, unit: str, interval: Estimate | None = None) -> str:
+    """A mean in its unit, or how many of 100 where there is no unit.
+
+    interval: beside which, or as whose end, it is written.
+    """
     if not unit:
         return count_words(x)
-    return (mean_words(x) if math.isfinite(x) else tr(format_number(x))).replace("-", MINUS)
+    write = mean_words if interval is None else means_of(interval)
+    return (write(x) if math.isfinite(x) else tr(format_number(x))).replace("-", MINUS)
 
 
 def interval_words(estimate: Estimate, unit: str) -> str:
     """`50 to 66`; one number where both ends read the same."""
-    low, high = value_words(estimate.low, unit), value_words(estimate.high, unit)
+    low, high = (value_words(x, unit, estimate) for x in (estimate.low, estimate.high))
     return low if low == high else span(low, high)
 
 
-def change_words(x: float, unit: str) -> str:
+def change_words(x: float, unit: str, interval: Estimate | None = None) -> str:
     """`21 more`, `23 fewer`; `3.2 higher` or `3.2 lower` of a mean."""
-    size = value_words(abs(x), unit)
+    size = value_words(abs(x), unit, interval)
     return tr("no change") if size == "0" else directed(x, unit).format(size=size)
 
 
@@ -52,10 +56,10 @@ def change_interval_words(estimate: Estimate, unit: str) -> str:
     low, high = estimate.low, estimate.high
     if (low > 0) == (high > 0) and low * high > 0:
         near, far = sorted((abs(low), abs(high)))
-        first, second = value_words(near, unit), value_words(far, unit)
+        first, second = (value_words(x, unit, estimate) for x in (near, far))
         size = first if first == second else span(first, second)
         return directed(low, unit).format(size=size)
-    first, second = change_words(low, unit), change_words(high, unit)
+    first, second = (change_words(x, unit, estimate) for x in (low, high))
     return first if first == second else span(first, second)
 
 

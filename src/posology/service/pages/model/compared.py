@@ -185,7 +185,7 @@ def _row(
     reach = "" if difference is None else change_interval_words(difference, unit)
     change = tr("the reference") if kind == REFERENCE else tr("not estimated")
     if difference is not None:
-        change = change_words(difference.value, unit)
+        change = change_words(difference.value, unit, difference)
     title = change
     if reach:
         title = tr("{change}, 95 % interval {span}").format(change=change, span=reach)
