@@ -21,6 +21,12 @@ def test_german_writes_a_comma_before_decimals_and_points_between_thousands() ->
     assert year_month(12 * 2026 + 2) == "2026-03"
 
 
+def test_a_number_with_marks_between_thousands_is_read_as_it_was_written() -> None:
+    assert parse_number("\u22121,417.6") == -1417.6
+    with in_language(GERMAN):
+        assert parse_number("\u22121.417,6") == -1417.6
+
+
 @pytest.mark.parametrize(
     ("value", "shown"),
     [(250123.0, "250100"), (1e6, "1000000"), (-12345.0, "-12340"), (1e-7, "1e-07"), (0.5, "0.5")],

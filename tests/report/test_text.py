@@ -26,6 +26,16 @@ def test_decimals_follow_the_width_of_the_interval() -> None:
     assert Scale("points", 100.0).format_estimate(wide) == "25.3 % (18.9 to 31.7)"
 
 
+def test_thousands_have_a_mark() -> None:
+    """As the total in `days without the event, of 1,826` has."""
+    days = Scale("days without the event, of 1,826", 1.0)
+    assert days.format_value(1417.6) == "1,418"
+    assert days.format_estimate(Interval(1417.6, 1337.0, 1504.2)) == "1,418 (1,337 to 1,504)"
+    assert days.format_difference(Difference(-1417.6, -1504.2, -1337.0, 0.1)) == (
+        "-1,418 (-1,504 to -1,337)"
+    )
+
+
 def test_an_unknown_difference_is_written_in_words() -> None:
     assert Scale("points", 100.0).format_difference(Difference(*[math.nan] * 4)) == (
         "too few patients"

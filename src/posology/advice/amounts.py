@@ -22,8 +22,8 @@ def mean_words(value: float, digits: int | None = None) -> str:
 
     digits: decimals; None: as many as its size needs.
     """
-    words = f"{value:.{_digits(value) if digits is None else digits}f}"
-    return number(words) if float(words) else "0"
+    words = f"{value:,.{_digits(value) if digits is None else digits}f}"
+    return number(words) if words.strip("-0.") else "0"
 
 
 def _digits(value: float) -> int:

@@ -33,7 +33,7 @@ def number(written: str) -> str:
 def parse_number(text: str) -> float:
     """The number of a text of `number`, with either minus sign; ValueError if it is none."""
     plain = text.translate(_SWAPPED) if current_language() == GERMAN else text
-    return float(plain.replace("\u2212", "-"))
+    return float(plain.replace("\u2212", "-").replace(",", ""))
 
 
 def read_number(text: str) -> float:

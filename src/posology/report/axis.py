@@ -13,4 +13,4 @@ def axis_ticks(low: float, high: float) -> list[float]:
 
 def tick_label(tick: float) -> str:
     """A number with a minus sign, not a hyphen."""
-    return f"{tick:g}".replace("-", "\u2212")
+    return f"{tick:,g}".replace("-", "\u2212")

@@ -33,14 +33,14 @@ class Scale:
             return ""
         digits = self._decimals(estimate)
         low, high = self.factor * estimate.low, self.factor * estimate.high
-        return f"{low:.{digits}f} to {high:.{digits}f}"
+        return f"{low:,.{digits}f} to {high:,.{digits}f}"
 
     def format_estimate(self, estimate: Difference | Interval) -> str:
         """A mean outcome with its interval."""
         if math.isnan(estimate.low):
             return self.format_value(estimate.value)
         digits = self._decimals(estimate)
-        value = f"{self.factor * estimate.value:.{digits}f}{self._percent}"
+        value = f"{self.factor * estimate.value:,.{digits}f}{self._percent}"
         return f"{value} ({self.format_interval(estimate)})"
 
     def _decimals(self, estimate: Difference | Interval) -> int:
@@ -57,7 +57,7 @@ class Scale:
         if math.isnan(estimate.value):
             return "too few patients"
         digits = self._decimals(estimate)
-        value = f"{self.factor * estimate.value:+.{digits}f}"
+        value = f"{self.factor * estimate.value:+,.{digits}f}"
         if not value.strip("+-0."):
             value = value[1:]  # no minus zero
         return f"{value} ({self.format_interval(estimate)})"
@@ -69,7 +69,7 @@ def format_number(x: float) -> str:
         return "not known"
     if abs(x) == float("inf"):
         return "no limit" if x > 0 else "no limit below"
-    return f"{x:.0f}" if abs(x) >= 100 else f"{x:.3g}" if abs(x) >= 5e-4 else "0"
+    return f"{x:,.0f}" if abs(x) >= 100 else f"{x:.3g}" if abs(x) >= 5e-4 else "0"
 
 
 def format_estimate(estimate: Difference | Interval) -> str:

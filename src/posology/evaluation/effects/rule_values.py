@@ -169,7 +169,7 @@ def _without_value(row: RuleValue) -> RuleValue:
         value=Interval(_NAN, _NAN, _NAN),
         gain=_NO_GAIN_STATED,
         reference_gain=_NO_GAIN_STATED,
-        reason=f"effective sample size {row.effective_sample_size:.0f}, below "
+        reason=f"effective sample size {row.effective_sample_size:,.0f}, below "
         f"{MIN_EFFECTIVE_SAMPLE_SIZE:.0f}",
     )
 

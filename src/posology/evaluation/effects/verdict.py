@@ -261,7 +261,7 @@ def _unjudged_rule(
         verdict,
         headline=(
             "cannot be judged: the effective sample size of patients treated as the rule "
-            f"recommends is {effective:.0f}"
+            f"recommends is {effective:,.0f}"
         ),
         notes=(
             *verdict.notes,

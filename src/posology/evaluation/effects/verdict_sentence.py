@@ -84,7 +84,7 @@ def describe_too_few(differing: DifferentlyTreated) -> str:
     """How few would be treated differently, or were given either option."""
     count = f"{differing.patients} patient{'' if differing.patients == 1 else 's'}"
     if differing.patients >= MIN_DIFFERING_PATIENTS:
-        either = " and ".join(f"{size:.0f}" for size in differing.effective)
+        either = " and ".join(f"{size:,.0f}" for size in differing.effective)
         count += f", effective sample sizes with either option {either}"
     return f"too few would be treated differently ({count})"
 

@@ -132,7 +132,7 @@ def _raw_heads(raw: RawData, scale: Scale) -> tuple[str, ...]:
 def _raw_cells(raw: RawData, k: int, scale: Scale) -> tuple[str, ...]:
     if raw.curves is not None:
         curve = raw.curves.curves[k]
-        mean = f"{curve.restricted_mean:.1f}" if curve.patients else "not known"
+        mean = f"{curve.restricted_mean:,.1f}" if curve.patients else "not known"
         return f"{curve.patients:,}", f"{curve.events:,}", mean
     if raw.outcome is None:
         return "", ""

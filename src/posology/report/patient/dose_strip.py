@@ -6,7 +6,7 @@ from html import escape
 from posology.domain.recommendation.option import DoseAdvice
 from posology.language.catalogue import tr
 from posology.language.numbers import number
-from posology.report.axis import axis_ticks, tick_label
+from posology.report.axis import axis_ticks
 from posology.report.patient.words import dose_number, dose_reach, dose_span, dose_words
 
 _TOP, _BAND, _INNER = 24, 40, 24
@@ -73,7 +73,7 @@ def _frame(
 ) -> str:
     parts.append(f'<line class="scale" x1="0" x2="100%" y1="{axis}" y2="{axis}"/>')
     for tick in ticks:
-        parts.append(_text(100 * tick / ticks[-1], axis + 17, number(tick_label(tick)), ""))
+        parts.append(_text(100 * tick / ticks[-1], axis + 17, number(f"{tick:g}"), ""))
     first = f"{dose_words(dose)}; " if is_advised else ""
     title = first + tr("supported {span}").format(span=dose_span(dose.supported))
     spans = ((tr("plan for {span}"), dose.plan_for), (tr("be ready for {span}"), dose.ready_for))

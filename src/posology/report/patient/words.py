@@ -66,8 +66,8 @@ def change_interval_words(estimate: Estimate, unit: str) -> str:
 def signed_words(x: float, unit: str) -> str:
     """`+6`, a minus sign for less; a decimal only of small amounts in a unit."""
     below = 9.95 if unit else 0.95
-    size = f"{abs(x):.0f}" if abs(x) >= below else f"{abs(x):.1f}"
-    if float(size) == 0:
+    size = f"{abs(x):,.0f}" if abs(x) >= below else f"{abs(x):.1f}"
+    if not size.strip("0."):
         return "0"
     return f"{'+' if x > 0 else MINUS}{number(size)}"
 
