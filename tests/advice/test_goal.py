@@ -16,6 +16,13 @@ DOWN, UP = Bounds(None, -11.0), Bounds(50.0, None)
     [
         (replace(INR, within_days=28.0), "INR within 4 weeks"),
         (replace(INR, kind="does_not_occur", within_days=14.0), "no INR within 14 days"),
+        (replace(INR, within_days=1.0), "INR within 1 day"),
+        (replace(INR, within_days=365.0), "INR within 1 year"),
+        (replace(INR, within_days=366.0), "INR within 1 year"),
+        (replace(INR, within_days=364.0), "INR within 52 weeks"),
+        (replace(INR, within_days=730.0), "INR within 2 years"),
+        (replace(INR, within_days=1000.0), "INR within 1,000 days"),
+        (replace(INR, from_days=98.0, within_days=182.0), "INR 14 to 26 weeks later"),
         (replace(INR, kind="time_to_event", within_days=1826.0), "no INR within 5 years"),
         (
             replace(INR, kind="value_in_range", range=Bounds(2.0, 3.0)),
@@ -31,7 +38,7 @@ DOWN, UP = Bounds(None, -11.0), Bounds(50.0, None)
         ),
         (
             replace(HBA1C, kind="change", change=UP, from_days=100.0, within_days=180.0),
-            "HbA1c up by at least 50 mmol/mol 14 to 26 weeks later",
+            "HbA1c up by at least 50 mmol/mol 100 to 180 days later",
         ),
         (replace(INR, from_days=10.0, within_days=180.0), "INR 10 to 180 days later"),
         (

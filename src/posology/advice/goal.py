@@ -3,10 +3,10 @@
 from posology.advice.form.unit_names import plain_unit, unit_words
 from posology.domain.codes import display_names
 from posology.domain.study import Bounds, Outcome, Study
-from posology.language.catalogue import tr
+from posology.language.catalogue import tr, tr_count
 from posology.language.numbers import number
 
-_DAYS_PER_WEEK, _LONGEST_IN_DAYS, _LONGEST_IN_WEEKS = 7, 27, 104
+_DAYS_PER_WEEK, _LONGEST_IN_DAYS = 7, 27
 
 
 def describe_goal(study: Study) -> str:
@@ -74,10 +74,11 @@ def _change(bounds: Bounds, unit: str) -> str:
 def _window(outcome: Outcome) -> str:
     unit, end = _span(outcome.within_days)
     if outcome.from_days <= 0:
+        count = 1 if end == "1" else 2
         within = {
-            "days": tr("within {count} days"),
+            "days": tr_count("within {count} day", "within {count} days", count),
             "weeks": tr("within {count} weeks"),
-            "years": tr("within {count} years"),
+            "years": tr_count("within {count} year", "within {count} years", count),
         }
         return within[unit].format(count=end)
     unit_of_start, start = _span(outcome.from_days)
@@ -92,14 +93,14 @@ def _window(outcome: Outcome) -> str:
 
 
 def _span(days: float) -> tuple[str, str]:
-    """The unit in which a time is written, and how many of it."""
-    if days <= _LONGEST_IN_DAYS or (days % _DAYS_PER_WEEK and days < 2 * _LONGEST_IN_DAYS):
-        return "days", _days(days)
-    weeks = round(days / _DAYS_PER_WEEK)
-    return (
-        ("weeks", f"{weeks}") if weeks <= _LONGEST_IN_WEEKS else ("years", f"{days / 365.25:.0f}")
-    )
+    """The unit in which a time is written, and how many: whole years, whole weeks, or days."""
+    years = round(days / 365.25)
+    if years and 365 * years <= days <= 366 * years:
+        return "years", f"{years}"
+    if days > _LONGEST_IN_DAYS and days % _DAYS_PER_WEEK == 0:
+        return "weeks", f"{days / _DAYS_PER_WEEK:.0f}"
+    return "days", _days(days)
 
 
 def _days(days: float) -> str:
-    return number(f"{days:g}")
+    return number(f"{days:,g}")
