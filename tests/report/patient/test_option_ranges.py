@@ -7,10 +7,11 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from posology.domain.recommendation.option import NOT_ESTIMATED
+from posology.domain.recommendation.option import NOT_ESTIMATED, REFERENCE
 from posology.domain.recommendation.recommendation import BETTER_FOR_PATIENT, DOSE_ONLY
 from posology.report.patient.option_rows import RANGES, option_table
 from posology.report.patient.page import render_patient_page
+from posology.report.patient.sections import FEW_FACTS
 from posology.report.patient.terminal import render_advice
 from posology.service.pages.what_if import compare
 from tests.builders.browser import CHROMIUM, lay_out
@@ -49,6 +50,20 @@ def test_the_models_figures_and_the_similar_patients_are_not_taken_for_one_anoth
     compared = option_table(_BETTER)
     assert compared is not None
     assert "given to 96 similar patients" in compared.rows[0].notes
+
+
+@pytest.mark.parametrize("standing", [NOT_ESTIMATED, REFERENCE])
+def test_without_figures_none_are_explained(standing: str) -> None:
+    bare = tuple(
+        replace(o, standing=standing, outcome=None, difference=None, harms=())
+        for o in _BETTER.options
+    )
+    for advice in (ADVICE, _BETTER):
+        shown = " ".join(read_html(render_patient_page(replace(advice, options=bare))).text)
+        assert "igures" not in shown
+        assert "They share only the facts named under “How sure”." in shown
+    assert "Figures: how many of 100 patients like this one" in render_patient_page(_BETTER)
+    assert FEW_FACTS in render_patient_page(_BETTER)
 
 
 def test_a_column_that_holds_nothing_is_left_out_and_the_reason_stands_once() -> None:

@@ -45,7 +45,6 @@ from posology.report.patient.assemble import build_page
 from posology.report.patient.content import NOTE, WARN
 from posology.report.patient.missing import NEEDED
 from posology.report.patient.page import render_patient_page, write_patient_page
-from posology.report.patient.sections import FEW_FACTS
 from tests.builders.html import HtmlReader, read_html
 from tests.builders.recommendation_parts import LOW_DOSE, MISSING
 from tests.builders.recommendations import ADVICE_BY_STATE
@@ -232,7 +231,7 @@ def test_a_total_that_is_rounded_down_is_said_to_be() -> None:
     html = render_patient_page(replace(advice, certainty=certainty, why=Why(similar=similar)))
     assert "Their number is rounded down, so that no count under 5 can be worked out." in html
     assert "who was given several options" not in html
-    assert FEW_FACTS in html
+    assert "They share only the facts named under “How sure”. Not adjusted" in html
 
 
 def test_a_fact_that_is_not_exact_enough_is_what_helps_most() -> None:

@@ -101,6 +101,15 @@ def option_table(advice: Recommendation) -> OptionTable | None:
     )
 
 
+def has_figures(advice: Recommendation) -> bool:
+    """Whether the benefit or a harm of any option is estimated."""
+    return any(
+        option.outcome is not None or any(harm.value is not None for harm in option.harms)
+        for option in advice.options
+        if option.standing != FORBIDDEN
+    )
+
+
 def _sides(advice: Recommendation) -> tuple[str, str]:
     if advice.unit:
         return tr("lower"), tr("higher")
@@ -130,7 +139,7 @@ def _nothing_estimated(advice: Recommendation) -> OptionTable:
 
 
 def _note(advice: Recommendation, rows: tuple[OptionRow, ...]) -> str:
-    if all(row.tag is not None for row in rows):
+    if not has_figures(advice):
         return ""
     if is_of_ranges(advice):
         is_counted = any(row.notes for row in rows if row.tag is None)

@@ -36,7 +36,7 @@ from posology.report.patient.content import (
 )
 from posology.report.patient.doses import ALWAYS_LISTED
 from posology.report.patient.marks import share_bar
-from posology.report.patient.option_rows import is_of_ranges
+from posology.report.patient.option_rows import has_figures, is_of_ranges
 
 _TAGS = {
     FORBIDS: Tag(deferred("Forbidden"), STOP, "stop"),
@@ -55,6 +55,8 @@ FEW_FACTS = deferred(
     "They share only the facts named under “How sure”; the figures of the options use every fact, "
     "and may differ."
 )
+_FEW_FACTS_ALONE = deferred("They share only the facts named under “How sure”.")
+"""Where the options have no figures."""
 _UNKNOWN_PATIENT = (TOO_FEW_ALIKE, OUTSIDE_TRAINING, FACT_MISSING, ALL_FORBIDDEN)
 """States in which a list of options that could be the best holds for no one."""
 
@@ -238,8 +240,9 @@ def similar_note(advice: Recommendation) -> str:
         "were treated. Counts under 5 are not shown, nor how many reached the goal where under 5 "
         "did not."
     )
+    share = tr(FEW_FACTS) if has_figures(advice) else tr(_FEW_FACTS_ALONE)
     return " ".join(
-        part for part in (who, counted.strip(), tr(FEW_FACTS), _left_note(advice), limits) if part
+        part for part in (who, counted.strip(), share, _left_note(advice), limits) if part
     )
 
 
