@@ -61,9 +61,9 @@ class Fit:
         return f"{self.instance}/{self.episodes}/{self.seed}/{self.model}"
 
 
-def plain_gru(patients: int, seed: int) -> RecurrentQ:
+def plain_gru(patients: int, visits: float, seed: int) -> RecurrentQ:
     """As many batches as both phases of ours, all of them temporal differences."""
-    ours = schedule_for(patients)
+    ours = schedule_for(patients, visits)
     return RecurrentQ(
         RecurrentSizes(members=1, dropout=0.0),
         pessimism=0.0,
@@ -74,14 +74,14 @@ def plain_gru(patients: int, seed: int) -> RecurrentQ:
     )
 
 
-def learner(model: str, patients: int, seed: int) -> Learner:
+def learner(model: str, patients: int, visits: float, seed: int) -> Learner:
     """A learner with its defaults."""
     settings = QNetworkSettings(seed=seed)
     return {
         "cql": ConservativeQLearning(settings),
         "iql": ImplicitQLearning(settings),
         "cloning": BehaviourCloning(settings),
-        "gru": plain_gru(patients, seed),
+        "gru": plain_gru(patients, visits, seed),
     }[model]
 
 
@@ -116,7 +116,7 @@ def fit_all(
         policies["posology"] = both, time.process_time() - began
     for model in wanted - policies.keys():
         began = time.process_time()
-        policy = learner(model, patients, first.seed).fit(train, validation)
+        policy = learner(model, patients, len(train) / patients, first.seed).fit(train, validation)
         policies[model] = policy, time.process_time() - began
     found = {}
     for each in todo:

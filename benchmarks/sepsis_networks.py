@@ -131,8 +131,9 @@ def _recurrent(logged: Trajectories, world: Sepsis, seed: int) -> tuple[StatePol
     train, validation = select_split(cohort, TRAIN), select_split(cohort, VALIDATION)
     policy = RecurrentQ(seed=seed).fit(train, validation)
     seconds = time.process_time() - began
-    schedule = schedule_for(len(train.history.subject_id))
-    passes = (schedule.first + schedule.second) * schedule.batch / len(train.history.subject_id)
+    patients = len(train.history.subject_id)
+    schedule = schedule_for(patients, len(train) / patients)
+    passes = (schedule.first + schedule.second) * schedule.batch / patients
     return by_state(policy, cohort, logged), seconds, round(passes)
 
 

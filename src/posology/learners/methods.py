@@ -13,7 +13,7 @@ from posology.learners.effects.policy import EffectLearner
 from posology.learners.offline_rl.behaviour_cloning import BehaviourCloning
 from posology.learners.offline_rl.cql import ConservativeQLearning
 from posology.learners.offline_rl.iql import ImplicitQLearning
-from posology.learners.offline_rl.pessimistic_fqi import PessimisticFQI
+from posology.learners.offline_rl.pessimistic_fqi import LEARNING_RATE, PessimisticFQI
 from posology.learners.offline_rl.q_network import QNetworkSettings
 from posology.learners.offline_rl.tabular_policy import StateCodeLearner
 from posology.learners.outcome_models.dose_boosting import DoseBoostingLearner
@@ -65,7 +65,7 @@ METHODS: dict[str, Method] = {
     ),
     "pessimistic_fqi": Method(
         "offline reinforcement learning: fitted Q iteration with a lower confidence bound",
-        lambda seed: PessimisticFQI(QNetworkSettings(seed=seed)),
+        lambda seed: PessimisticFQI(QNetworkSettings(learning_rate=LEARNING_RATE, seed=seed)),
     ),
     "iql": Method(
         "offline reinforcement learning: implicit Q-learning",

@@ -130,12 +130,16 @@ def test_targets_follow_the_clinicians_while_they_do_what_the_policy_would() -> 
 
 
 def test_the_schedule_follows_the_number_of_patients() -> None:
-    few, many = schedule_for(500), schedule_for(20_000)
+    few, many = schedule_for(500, 5.0), schedule_for(20_000, 5.0)
     assert few == Schedule(batch=64, first=300, second=300)
     assert few.second < many.second <= 3000
     assert few.learning_rate < many.learning_rate
     assert few.batch < many.batch
     assert few.trace == 0.0 < many.trace < 1.0
+
+
+def test_values_have_the_batches_to_reach_the_first_of_many_visits() -> None:
+    assert schedule_for(500, 16.0).second == 800
 
 
 def test_a_batch_is_no_group_of_early_deaths() -> None:

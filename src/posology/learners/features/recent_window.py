@@ -41,7 +41,7 @@ class RecentWindowSpec:
     """Number of last treatments used."""
     treatments: int = 0
     option: Int32[np.ndarray, " code"] = field(default_factory=lambda: np.zeros(0, np.int32))
-    """Treatment that each row of the vocabulary records; -1 for none. Empty without lags."""
+    """Treatment that each row of the vocabulary records; -1 for none. Empty where not known."""
     responses: ResponseSpec | None = None
     """What came of each treatment; its columns stand after the values."""
 
@@ -65,6 +65,8 @@ class RecentRows:
     column: Int64[np.ndarray, " present"]
     offsets: Int64[np.ndarray, " decision_plus_one"]
     """Columns of decision i are column[offsets[i]:offsets[i + 1]]."""
+    last_treatment: Int64[np.ndarray, " decision"]
+    """The option given last; -1 for none."""
 
 
 def fit_recent_window(
@@ -123,8 +125,10 @@ def build_recent_rows(spec: RecentWindowSpec, history: History, decisions: StepI
         rows, columns = _codes_in_step(spec, history, step, is_used)
         owner.append(rows)
         place.append(columns + back * len(spec.flag_code))
+    earlier = np.full((len(decisions), 1), -1)
+    if len(spec.option):
+        earlier = earlier_treatments(spec.option, history, decisions, max(spec.treatment_lags, 1))
     if spec.treatment_lags:
-        earlier = earlier_treatments(spec.option, history, decisions, spec.treatment_lags)
         rows, back = np.nonzero(earlier >= 0)
         owner.append(rows)
         base = len(spec.flag_code) * (spec.code_steps + 1)
@@ -132,7 +136,7 @@ def build_recent_rows(spec: RecentWindowSpec, history: History, decisions: StepI
     rows, columns = np.concatenate(owner), np.concatenate(place)
     order = np.lexsort((columns, rows))
     starts = offsets_from_counts(np.bincount(rows, minlength=len(decisions)))
-    return RecentRows(values, columns[order], starts)
+    return RecentRows(values, columns[order], starts, earlier[:, 0])
 
 
 def _codes_in_step(

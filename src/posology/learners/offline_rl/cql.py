@@ -25,6 +25,7 @@ from posology.learners.offline_rl.q_network import (
     select_rows,
     train_network,
     update_target,
+    with_batches_for_values,
 )
 
 
@@ -40,10 +41,11 @@ class ConservativeQLearning:
 
     def fit(self, train: Cohort, validation: Cohort) -> RecentWindowPolicy:  # noqa: ARG002
         """Train on `train`; nothing is selected on `validation`."""
+        settings = with_batches_for_values(self.settings, train)
         train = with_last_states(train, train.study.reward.discount)
-        data = build_dataset(train, self.settings)
-        behaviour = fit_behaviour_policy(data.spec, data.rows, train, self.settings)
-        network = QNetwork(data.spec, len(train.study.formulary.treatments), self.settings)
+        data = build_dataset(train, settings)
+        behaviour = fit_behaviour_policy(data.spec, data.rows, train, settings)
+        network = QNetwork(data.spec, len(train.study.formulary.treatments), settings)
         target_network = copy.deepcopy(network)
 
         def loss(batch: Tensor, _epoch: int) -> Tensor:
@@ -64,7 +66,7 @@ class ConservativeQLearning:
             network,
             len(data.usable),
             loss,
-            self.settings,
+            settings,
             lambda: update_target(target_network, network, self.tau),
         )
         return RecentWindowPolicy(

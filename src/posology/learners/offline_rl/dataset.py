@@ -34,12 +34,13 @@ from posology.learners.offline_rl.q_network import (
     train_network,
     with_enough_batches,
 )
+from posology.learners.offline_rl.td_errors import clustered_mean
 
 MEMORY_EPOCHS = 2
 """Our choice: as many as `PessimisticFQI` regresses on returns."""
 CLEAR_ERRORS = 2.0
-"""Standard errors of a clear difference: past treatments are given up where they clearly predict
-worse, tables of states where they clearly predict better."""
+"""Standard errors of a clear difference: past treatments are given up where values with them are
+clearly worse, tables of states where returns are clearly predicted better with them."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -123,21 +124,6 @@ def fit_window(cohort: Cohort, settings: QNetworkSettings) -> RecentWindowSpec:
     )
 
 
-def choose_memory(
-    train: Cohort, validation: Cohort, settings: QNetworkSettings
-) -> QNetworkSettings:
-    """The settings without past treatments, if returns of validation patients are clearly worse.
-
-    Where the last observation holds the whole state, past treatments only add noise. With
-    responses nothing is tested: what came of a treatment bears on the next choice, however little
-    it says of the return.
-    """
-    if settings.responses or not settings.treatment_lags:
-        return settings
-    gain, error = memory_gain(train, validation, settings)
-    return settings if gain >= -CLEAR_ERRORS * error else replace(settings, treatment_lags=0)
-
-
 def memory_gain(
     train: Cohort, validation: Cohort, settings: QNetworkSettings
 ) -> tuple[float, float]:
@@ -149,11 +135,7 @@ def memory_gain(
     without = replace(settings, treatment_lags=0)
     gain = _errors(train, validation, without) - _errors(train, validation, settings)
     known = ~np.isnan(gain)
-    if not known.any():
-        return 0.0, 0.0
-    mean = float(gain[known].mean())
-    residual = np.bincount(validation.subject[known], gain[known] - mean)
-    return mean, float(np.sqrt((residual**2).sum()) / known.sum())
+    return clustered_mean(gain[known], validation.subject[known])
 
 
 def _errors(

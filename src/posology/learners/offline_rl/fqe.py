@@ -7,7 +7,7 @@ network. Policies evaluated together share the two hidden layers.
 
 import copy
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
@@ -48,7 +48,7 @@ class FittedQEvaluation:
         """
         data = build_dataset(train, self.settings)
         count, options = len(policies), policies.shape[2]
-        network = QNetwork(data.spec, count * options, self.settings)
+        network = QNetwork(data.spec, count * options, replace(self.settings, going_on=False))
         target_network = copy.deepcopy(network)
         probability = torch.from_numpy(policies.astype(np.float32).transpose(1, 0, 2).copy())
 

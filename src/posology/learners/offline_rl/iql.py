@@ -27,6 +27,7 @@ from posology.learners.offline_rl.q_network import (
     select_rows,
     train_network,
     update_target,
+    with_batches_for_values,
 )
 
 
@@ -43,11 +44,12 @@ class ImplicitQLearning:
 
     def fit(self, train: Cohort, validation: Cohort) -> RecentWindowPolicy:  # noqa: ARG002
         """Train on `train`; nothing is selected on `validation`."""
+        settings = with_batches_for_values(self.settings, train)
         train = with_last_states(train, train.study.reward.discount)
-        data = build_dataset(train, self.settings)
-        behaviour = fit_behaviour_policy(data.spec, data.rows, train, self.settings)
+        data = build_dataset(train, settings)
+        behaviour = fit_behaviour_policy(data.spec, data.rows, train, settings)
         options = len(train.study.formulary.treatments)
-        network = QNetwork(data.spec, options + 1, self.settings)  # the last output is V(s)
+        network = QNetwork(data.spec, options + 1, settings)  # the last output is V(s)
         target_network = copy.deepcopy(network)
 
         def loss(batch: Tensor, _epoch: int) -> Tensor:
@@ -71,7 +73,7 @@ class ImplicitQLearning:
             network,
             len(data.usable),
             loss,
-            self.settings,
+            settings,
             lambda: update_target(target_network, network, self.tau),
         )
         return RecentWindowPolicy(

@@ -15,8 +15,8 @@ from torch import Tensor
 from posology.domain.cohort import Cohort
 from posology.learners.features.rewards import with_last_states
 from posology.learners.offline_rl.dataset import (
+    CLEAR_ERRORS,
     build_dataset,
-    choose_memory,
     fit_behaviour_policy,
     supported_treatments,
     values_of_treatment,
@@ -29,14 +29,22 @@ from posology.learners.offline_rl.q_network import (
     select_rows,
     train_network,
     update_target,
+    with_batches_for_values,
+    without_past_treatments,
 )
+from posology.learners.offline_rl.td_errors import PerDecision, clustered_mean, squared_td_errors
+
+LEARNING_RATE = 5e-3
+"""Better than the rate of `QNetworkSettings` on development patients of two simulators."""
 
 
 @dataclass(frozen=True, slots=True)
 class PessimisticFQI:
     """Settings chosen on development seeds of the warfarin simulator's 2007 model."""
 
-    settings: QNetworkSettings = field(default_factory=QNetworkSettings)
+    settings: QNetworkSettings = field(
+        default_factory=lambda: QNetworkSettings(learning_rate=LEARNING_RATE)
+    )
     pessimism: float = 0.5
     """Standard deviations over members subtracted from each value."""
     min_support: float = 0.1
@@ -47,9 +55,21 @@ class PessimisticFQI:
     """Update rate of the target network per batch."""
 
     def fit(self, train: Cohort, validation: Cohort) -> RecentWindowPolicy:
-        """Train on `train`; `validation` may decide against past treatments."""
+        """Train on `train`; `validation` may decide against past treatments.
+
+        Where the last observation holds the whole state, past treatments only add noise: values
+        that see them are then further from their own targets on patients they were not learned from
+        (docs/decisions/histories.md).
+        """
+        fitted = self._fit_values(train, self.settings)
+        if not self.settings.sees_treatments:
+            return fitted
+        without = self._fit_values(train, without_past_treatments(self.settings))
+        return without if _is_clearly_closer(without, fitted, validation) else fitted
+
+    def _fit_values(self, train: Cohort, settings: QNetworkSettings) -> RecentWindowPolicy:
+        settings = with_batches_for_values(settings, train)
         train = with_last_states(train, train.study.reward.discount)
-        settings = choose_memory(train, validation, self.settings)
         data = build_dataset(train, settings)
         behaviour = fit_behaviour_policy(data.spec, data.rows, train, settings)
         supported = supported_treatments(data, behaviour, self.min_support)
@@ -91,3 +111,17 @@ class PessimisticFQI:
             ),
             network.to_weights(),
         )
+
+
+def _is_clearly_closer(
+    one: RecentWindowPolicy, other: RecentWindowPolicy, validation: Cohort
+) -> bool:
+    """Whether the first one's values are clearly closer to their targets on these patients."""
+    seen = with_last_states(validation, validation.study.reward.discount)
+
+    def errors(policy: RecentWindowPolicy) -> PerDecision:
+        behaviour, value = policy.behaviour_and_values(seen.history, seen.last_step)
+        return squared_td_errors(value, behaviour, seen, policy.selection.min_support)
+
+    gain, error = clustered_mean(errors(other) - errors(one), seen.subject)
+    return gain > CLEAR_ERRORS * error

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 
 import numpy as np
 import torch
@@ -10,6 +10,7 @@ from jaxtyping import Float, Float32, Float64, Int64
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from posology.domain.cohort import Cohort
 from posology.learners.features.recent_window import RecentRows, RecentWindowSpec
 from posology.nn.ragged import ragged_range
 
@@ -17,6 +18,10 @@ MAX_DECISIONS_AT_ONCE = 8192
 STEPS, SMALLEST_BATCH, BATCHES = 400, 256, 50
 """Of a model of usual care: least number of batches in all, least decisions in one, and about how
 many batches in a pass."""
+
+BATCHES_A_DECISION = 50
+"""Least number of batches in all for each decision of a patient: as many as renew a slow copy that
+moves by .02 a batch."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,9 +43,24 @@ class QNetworkSettings:
     """Number of last steps whose codes are used."""
     treatment_lags: int = 5
     """Number of last treatments used."""
+    going_on: bool = False
+    """Whether the value of the treatment given last has a term of its own, the same for all."""
     responses: bool = False
     """Whether what was seen so far, and what came of each treatment, has columns too."""
     seed: int = 0
+
+    @property
+    def sees_treatments(self) -> bool:
+        """Whether past treatments, or what came of them, have columns."""
+        return self.treatment_lags > 0 or self.responses
+
+
+def without_past_treatments(settings: QNetworkSettings) -> QNetworkSettings:
+    """The same without columns for past treatments and what came of them.
+
+    What is left of them is one term: whether a treatment is the one given last.
+    """
+    return replace(settings, treatment_lags=0, responses=False, going_on=True)
 
 
 def with_enough_batches(settings: QNetworkSettings, decisions: int) -> QNetworkSettings:
@@ -52,7 +72,23 @@ def with_enough_batches(settings: QNetworkSettings, decisions: int) -> QNetworkS
     """
     batch = min(max(SMALLEST_BATCH, decisions // BATCHES), settings.batch)
     a_pass = math.ceil(max(decisions, 1) / batch)
-    return replace(settings, batch=batch, epochs=max(settings.epochs, math.ceil(STEPS / a_pass)))
+    epochs = max(settings.epochs, math.ceil(STEPS / a_pass))
+    return replace(settings, batch=batch, batches=1, epochs=epochs)
+
+
+def with_batches_for_values(settings: QNetworkSettings, cohort: Cohort) -> QNetworkSettings:
+    """More and smaller batches in a pass, where a value could not reach the first decision.
+
+    It moves back by one decision with each renewal of the slow copy
+    (docs/decisions/warfarin-price.md).
+    """
+    length = len(cohort) / max(len(np.unique(cohort.subject)), 1)
+    least = math.ceil(BATCHES_A_DECISION * length / settings.epochs)
+    return replace(settings, batches=max(settings.batches, least))
+
+
+def _nothing() -> Float32[np.ndarray, " none"]:
+    return np.zeros(0, np.float32)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -67,6 +103,9 @@ class EnsembleWeights:
     second_bias: Float32[np.ndarray, "member hidden"]
     last: Float32[np.ndarray, "member hidden output"]
     last_bias: Float32[np.ndarray, "member output"]
+    going_on: Float32[np.ndarray, "member hidden one"] = field(default_factory=_nothing)
+    """Added to the output of the treatment given last; empty where it is like any other."""
+    going_on_bias: Float32[np.ndarray, "member one"] = field(default_factory=_nothing)
 
 
 def predict_outputs(
@@ -86,11 +125,17 @@ def _predict_rows(weights: EnsembleWeights, rows: RecentRows, part: slice) -> np
     values, bounds = rows.values[part], rows.offsets[part.start : part.stop + 1]
     owner = np.repeat(np.arange(len(values)), np.diff(bounds))
     column, outputs = rows.column[bounds[0] : bounds[-1]], []
+    given = np.flatnonzero(rows.last_treatment[part] >= 0)
     for member in range(len(weights.first)):
         hidden = values @ weights.first[member] + weights.first_bias[member]
         np.add.at(hidden, owner, weights.table[column, member])
         hidden = np.maximum(hidden, 0.0) @ weights.second[member] + weights.second_bias[member]
-        outputs.append(np.maximum(hidden, 0.0) @ weights.last[member] + weights.last_bias[member])
+        hidden = np.maximum(hidden, 0.0)
+        output = hidden @ weights.last[member] + weights.last_bias[member]
+        if weights.going_on.size:
+            bonus = hidden[given] @ weights.going_on[member] + weights.going_on_bias[member]
+            output[given, rows.last_treatment[part][given]] += bonus[:, 0]
+        outputs.append(output)
     return np.stack(outputs, axis=1)
 
 
@@ -101,6 +146,7 @@ class RowTensors:
     values: Float[Tensor, "decision feature"]
     column: Int64[Tensor, " present"]
     starts: Int64[Tensor, " decision"]
+    last_treatment: Int64[Tensor, " decision"]
 
 
 class QNetwork(nn.Module):
@@ -125,6 +171,8 @@ class QNetwork(nn.Module):
         self.second_bias = nn.Parameter(torch.zeros(count, hidden))
         self.last = nn.Parameter(torch.zeros(count, hidden, outputs))
         self.last_bias = nn.Parameter(torch.zeros(count, outputs))
+        self.going_on = nn.Parameter(torch.zeros(count, hidden, int(settings.going_on)))
+        self.going_on_bias = nn.Parameter(torch.zeros(count, int(settings.going_on)))
 
     def forward(self, rows: RowTensors) -> Float[Tensor, "member decision output"]:
         """Outputs of each member."""
@@ -136,7 +184,14 @@ class QNetwork(nn.Module):
             bag = F.embedding_bag(rows.column, flat, rows.starts, mode="sum")
             hidden = hidden + bag.unflatten(1, (members, width)).transpose(0, 1)
         hidden = torch.baddbmm(self.second_bias[:, None], hidden.relu(), self.second)
-        return torch.baddbmm(self.last_bias[:, None], hidden.relu(), self.last)
+        hidden = hidden.relu()
+        output = torch.baddbmm(self.last_bias[:, None], hidden, self.last)
+        if not self.going_on.numel():
+            return output
+        bonus = torch.baddbmm(self.going_on_bias[:, None], hidden, self.going_on)
+        given = rows.last_treatment[:, None]
+        column = given.clamp_min(0).expand(members, -1, 1)
+        return output.scatter_add(2, column, torch.where(given >= 0, bonus, 0.0))
 
     def to_weights(self) -> EnsembleWeights:
         """The weights as numpy arrays."""
@@ -153,7 +208,8 @@ def select_rows(rows: RecentRows, selected: Int64[Tensor, " decision"]) -> RowTe
     counts = offsets[selected + 1] - first
     column = torch.from_numpy(rows.column)[ragged_range(first, counts)]
     values = torch.from_numpy(rows.values)[selected]
-    return RowTensors(values, column, torch.cumsum(counts, 0) - counts)
+    last = torch.from_numpy(rows.last_treatment)[selected]
+    return RowTensors(values, column, torch.cumsum(counts, 0) - counts, last)
 
 
 def train_network(

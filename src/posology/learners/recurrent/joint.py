@@ -14,21 +14,15 @@ from posology.domain.formulary import Formulary
 from posology.domain.history import History, StepIndex
 from posology.domain.policy import AllowedMask, Doses, choose_learned
 from posology.domain.profile import Profile
-from posology.learners.features.rewards import (
-    has_next_decision,
-    is_truncated,
-    known_rewards,
-    permitted_treatments,
-    reward_weights,
-    with_last_states,
-)
-from posology.learners.offline_rl.pessimistic_fqi import PessimisticFQI
+from posology.learners.features.rewards import permitted_treatments, with_last_states
+from posology.learners.offline_rl.pessimistic_fqi import LEARNING_RATE, PessimisticFQI
 from posology.learners.offline_rl.policy import (
     ActionSelection,
     RecentWindowPolicy,
     choose_by_value,
 )
 from posology.learners.offline_rl.q_network import QNetworkSettings
+from posology.learners.offline_rl.td_errors import target_weights, td_targets
 from posology.learners.recurrent.learner import RecurrentQ
 from posology.learners.recurrent.policy import RecurrentPolicy
 
@@ -143,16 +137,12 @@ def fit_value_weight(
     """
     permitted = behaviour * permitted_treatments(seen)
     share = permitted / permitted.sum(axis=1, keepdims=True)
-    is_supported = permitted >= min_support * permitted.max(axis=1, keepdims=True)
     value = (values[0] + values[1]) / 2
-    following = np.roll(np.where(is_supported, value, -np.inf).max(axis=1), -1)
     row, received = np.arange(len(seen)), np.maximum(seen.treatment, 0)
-    has_next = has_next_decision(seen)
-    later = np.where(has_next, following, 0.0) * seen.study.reward.discount
-    rest = known_rewards(seen)[row, received] + later - (share * value).sum(axis=1)
+    rest = td_targets(value, behaviour, seen, min_support) - (share * value).sum(axis=1)
     first, second = (v[row, received] - (share * v).sum(axis=1) for v in values)
-    weight = reward_weights(seen) * (seen.treatment >= 0) * (has_next | ~is_truncated(seen))
-    known = ~np.isnan(rest) & (weight > 0)
+    weight = target_weights(seen)
+    known = weight > 0
     apart, rest, weight = (first - second)[known], (rest - second)[known], weight[known]
     square = float((weight * apart**2).sum())
     if square == 0.0:
@@ -169,6 +159,6 @@ def joint_values(seed: int = 0) -> JointValues:
     passes they fit the noise (docs/decisions/histories.md).
     """
     settings = QNetworkSettings(
-        learning_rate=5e-3, epochs=10, batches=15, responses=True, seed=seed
+        learning_rate=LEARNING_RATE, epochs=10, batches=15, responses=True, seed=seed
     )
     return JointValues(RecurrentQ(seed=seed), PessimisticFQI(settings))

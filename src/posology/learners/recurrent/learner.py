@@ -64,7 +64,7 @@ class RecurrentQ:
         spec, scale = fit_visits(train), fit_scale(train)
         data = build_sequences(train, spec, scale)
         check = build_sequences(validation, spec, scale)
-        schedule = self.schedule or schedule_for(len(data))
+        schedule = self.schedule or schedule_for(len(data), len(data.treatment) / max(len(data), 1))
         rng = np.random.default_rng(self.seed)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.seed)  # of dropout
