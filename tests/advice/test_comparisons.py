@@ -65,20 +65,20 @@ def test_levels_that_are_averages_of_all_patients_are_called_so() -> None:
     assert compare_reference(made).remark == ""
     few = replace(made.outcomes, level=Level(0.40, 0.03, is_average=True))
     assert compare_reference(replace(made, outcomes=few)).remark == (
-        "The level of the goal is the average of all patients: this one's own is not known."
+        "For the goal this is the average of all patients: this one's own is not known."
     )
     both = replace(few, harm_levels=(Level(0.08, 0.01, is_average=True),))
     assert compare_reference(replace(made, outcomes=both)).remark.startswith(
-        "The level of the goal and of bleeding is the average"
+        "For the goal and bleeding these are averages of all patients: this one's own are"
     )
     harm = replace(both, level=made.outcomes.level)
     found = compare_reference(replace(made, outcomes=harm)).remark
-    assert found.startswith("The level of bleeding is the average")
+    assert found.startswith("For bleeding this is the average of all patients")
     options = tuple(replace(option, harms=2 * option.harms) for option in made.study.options)
     two = replace(harm, harm_levels=2 * harm.harm_levels)
     twice = replace(made, outcomes=two, study=replace(made.study, options=options))
     found = compare_reference(twice).remark
-    assert found.startswith("The level of bleeding and of bleeding is the average")
+    assert found.startswith("For bleeding and bleeding these are averages of all patients")
 
 
 def test_an_option_that_such_patients_never_get_is_not_estimated() -> None:

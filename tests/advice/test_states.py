@@ -123,7 +123,7 @@ def test_a_level_of_all_patients_is_never_called_that_of_patients_like_this_one(
         assert table is not None
         assert "how many of 100 patients, with" in table.note
         reference = next(row for row in table.rows if row.kind == "reference")
-        assert "The level of the goal is the average of all patients" in reference.remarks[0]
+        assert "For the goal this is the average of all patients" in reference.remarks[0]
 
 
 def test_averages_that_both_beat_the_reference_but_not_each_other_are_named_together() -> None:

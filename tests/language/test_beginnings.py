@@ -6,12 +6,11 @@ from posology.advice.comparisons import OF_ALL
 from posology.advice.form.timing import NO_DATE, WITHOUT_DATE
 from posology.advice.options import CHANCE, GIVES, USUAL_DOSE
 from posology.advice.why.missing import NO_CHANGE
-from posology.language.catalogue import LANGUAGES, in_language, tr
+from posology.language.catalogue import LANGUAGES, in_language, tr, tr_count
 
 KNOWN = "If it were known,"
 UNUSED = "Given but not used: {fact}"
 MISSING = "No answer yet: {fact}"
-MEAN = "is the average of all patients: this one's own is not known."
 SENTENCES = [
     (NO_CHANGE, "Whatever its value, the dose would stay nearly the same."),
     (NO_CHANGE, "Whatever its value, the first option would most likely stay the same."),
@@ -20,8 +19,6 @@ SENTENCES = [
     (GIVES, "Of 100 patients with all these facts, usual care gives {counts}."),
     (CHANCE, "In the trial, chance decided which option was given."),
     (USUAL_DOSE, "The usual dose is {dose} {unit}."),
-    (OF_ALL, f"The level of the goal {MEAN}"),
-    (OF_ALL, f"The level of the goal and of {{harms}} {MEAN}"),
     (NO_DATE, "No date was given for {facts}: taken as recorded at the decision, {day}."),
     (WITHOUT_DATE, "Used without a date, as the training records have none: {facts}."),
     ("Given but not", UNUSED),
@@ -45,3 +42,16 @@ def test_a_sentence_begins_as_the_page_asks(language: str, beginning: str, sente
         if language != "en":
             assert tr(beginning) != beginning, "not in the catalogue"
             assert tr(sentence) != sentence, "not in the catalogue"
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("count", [1, 2])
+def test_a_level_of_all_patients_names_the_goal_first(language: str, count: int) -> None:
+    with in_language(language):
+        sentence = tr_count(
+            "For {names} this is the average of all patients: this one's own is not known.",
+            "For {names} these are averages of all patients: this one's own are not known.",
+            count,
+        )
+        assert sentence.format(names=f"{tr('the goal')} ...").startswith(tr(OF_ALL))
+        assert (tr(OF_ALL) == OF_ALL) == (language == "en")

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from posology.advice.wording.lists import listed
 from posology.causal.patient.model import PatientOutcomes
 from posology.causal.patient.prognosis import Level
 from posology.domain.recommendation.evidence import HarmEvidence, StudyEvidence
@@ -21,13 +22,13 @@ from posology.domain.recommendation.option import (
     Estimate,
     HarmAdvice,
 )
-from posology.language.catalogue import deferred, tr
+from posology.language.catalogue import deferred, tr, tr_count
 
 Z_95 = 1.959964
 _SMALL = 0.01
 """Patients of 100: what stands for a probability that a linear model puts at or below 0."""
 GAIN = "gain"
-OF_ALL = deferred("The level of the goal")
+OF_ALL, _GOAL = deferred("For the goal"), deferred("the goal")
 """How the remark begins of a reference whose level is not that of patients like this one."""
 MIN_SHARE = 0.05
 """Options that usual care gives to fewer of the patients like this one are not estimated
@@ -122,22 +123,14 @@ def _averages(evidence: PatientEvidence, harms: tuple[HarmEvidence, ...]) -> str
     """Which levels are those of all patients studied, as a sentence; empty if none is."""
     judged = (harm.name for harm in harms if not harm.reason)
     levels = zip(judged, evidence.outcomes.harm_levels, strict=False)
-    averages = [name for name, level in levels if level.is_average]
-    if evidence.is_average_level:
-        text = tr(
-            "The level of the goal is the average of all patients: this one's own is not known."
-        )
-        if averages:
-            text = tr(
-                "The level of the goal and of {harms} is the average of all patients: this one's "
-                "own is not known."
-            )
-    else:
-        text = tr(
-            "The level of {harms} is the average of all patients: this one's own is not known."
-        )
-    is_any = evidence.is_average_level or averages
-    return text.format(harms=tr(" and of ").join(averages)) if is_any else ""
+    goal = [tr(_GOAL)] if evidence.is_average_level else []
+    averages = [*goal, *(name for name, level in levels if level.is_average)]
+    text = tr_count(
+        "For {names} this is the average of all patients: this one's own is not known.",
+        "For {names} these are averages of all patients: this one's own are not known.",
+        len(averages),
+    )
+    return text.format(names=listed(averages)) if averages else ""
 
 
 def is_better_than(evidence: PatientEvidence, option: str, other: str) -> bool:
