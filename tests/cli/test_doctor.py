@@ -53,12 +53,12 @@ def test_events_and_a_study_that_can_be_read_are_counted(tmp_path) -> None:
     assert result.exit_code == 0, result.output
     text = " ".join(result.output.split())
     assert "iwpc: can be read; 3 options." in text
-    assert f"{len(table):,} events in 1 files." in text
+    assert f"{len(table):,} events in 1 file." in text
     file = tmp_path / "events.parquet"
     pq.write_table(table, file)
     result = run("--events", file)
     assert result.exit_code == 0, result.output
-    assert f"{len(table):,} events in 1 files." in " ".join(result.output.split())
+    assert f"{len(table):,} events in 1 file." in " ".join(result.output.split())
 
 
 def test_settings_of_the_service_are_checked(tmp_path) -> None:

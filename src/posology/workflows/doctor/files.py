@@ -53,4 +53,5 @@ def _events(place: Path) -> Iterator[Check]:
 
     files = [place] if place.is_file() else data_files(place)
     rows = sum(open_events(file).metadata.num_rows for file in files)
-    yield Check("events", GOOD, f"{place}: {rows:,} events in {len(files)} files.")
+    noun = "file" if len(files) == 1 else "files"
+    yield Check("events", GOOD, f"{place}: {rows:,} events in {len(files):,} {noun}.")
