@@ -89,6 +89,16 @@ def test_the_page_is_one_file_and_escapes_texts(tmp_path):
     assert "1 of 2 patients have no MEDS_BIRTH" in page
 
 
+def test_the_page_shows_the_ends_where_slips_live(tmp_path):
+    """One of 300 weights lies beyond the 99 % quantile."""
+    rows = [(n, YEAR0, "LAB//weight", 70.0 + n % 9, None, "kg") for n in range(1, 301)]
+    rows[0] = (1, YEAR0, "LAB//weight", 123456.0, None, "kg")
+    ingest([raw_source(tmp_path / "a.parquet", raw_table(rows))], tmp_path / "out")
+    page = (tmp_path / "out" / "quality.html").read_text("utf-8")
+    assert "<td>70 to 123456</td><td>70 / " in page
+    assert "e+05" not in page
+
+
 def test_reopened_rows_are_counted_once_for_their_source(tmp_path):
     first = [
         (1, YEAR0.replace(year=1980), "MEDS_DEATH", None, None, None),

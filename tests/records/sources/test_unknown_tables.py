@@ -103,7 +103,7 @@ def test_the_quality_report_of_a_wide_table_fits_a_screen_and_a_telephone(tmp_pa
 
     code = {"events": 60, "subjects": 60, "numbers": 60, "texts": 0, "units": ["mmol/L"]}
     code |= {"quantiles": [0.001234, 123.4, 1234, 123456, 1234567], "first": "2021-01-01"}
-    code |= {"last": "2021-12-31"}
+    code |= {"last": "2021-12-31", "low": -0.001234, "high": 1234567.0}
     codes = [{**code, "code": f"MEASUREMENT//LOCAL//{'badanie_' * n}"} for n in range(1, 15)]
     row = {"source": "/home/a/" + "records/" * 12 + "a.csv", "rule": "unreadable", "rows": 5}
     row |= {"reason": "is not a date as ISO 8601; set time_format", "field": "{Data}"}

@@ -3,6 +3,8 @@
 import html
 from typing import Any
 
+from posology.language.numbers import number
+
 MAX_ROWS = 200
 """Most rows of a table on the page; quality.json has all rows (own choice)."""
 WRAPPED = ("code", "source", "meaning", "reason", "gap", "field", "pattern")
@@ -36,8 +38,8 @@ SECTIONS = (
     (
         "codes",
         "Codes",
-        "After cleaning, the most frequent first. Quantiles are those of the numbers, in the "
-        "units listed.",
+        "After cleaning, the most frequent first. Ends and quantiles are those of the numbers, in "
+        "the units listed: a slip, such as a point that was left out, stands at an end.",
     ),
     ("sources", "Ingested sources", "A source with the same content is not read twice."),
 )
@@ -80,7 +82,7 @@ def _totals(report: dict[str, Any]) -> str:
 
 def _code(row: dict[str, Any], described: dict[str, str | None]) -> dict[str, Any]:
     """A row of the table of codes."""
-    quantiles = row["quantiles"]
+    quantiles, ends = row["quantiles"] or (), (row["low"], row["high"])
     return {
         "code": row["code"],
         "meaning": described.get(row["code"]) or "",
@@ -89,7 +91,8 @@ def _code(row: dict[str, Any], described: dict[str, str | None]) -> dict[str, An
         "numbers": row["numbers"],
         "without value": row["events"] - max(row["numbers"], row["texts"]),
         "units": sorted(row["units"] or ()),
-        "1 / 25 / 50 / 75 / 99 %": " / ".join(f"{value:.4g}" for value in quantiles or ()),
+        "lowest to highest": " to ".join(number(f"{x:.6g}") for x in ends if x is not None),
+        "1 / 25 / 50 / 75 / 99 %": " / ".join(number(f"{x:.4g}") for x in quantiles),
         "first": row["first"],
         "last": row["last"],
     }
