@@ -153,9 +153,11 @@ def test_make_does_not_go_on_after_an_ingest_that_lost_rows(tmp_path) -> None:
     plan_project(Request(folder), 50).write()
     (folder / "lossy").write_text(LOSSY)
 
+    printed: list[bytes] = []
+
     def make(*words: str) -> str:
         command = ["make", "POSOLOGY=sh ./lossy", "events", *words]
-        subprocess.run(command, cwd=folder, capture_output=True, check=False)
+        printed.append(subprocess.run(command, cwd=folder, capture_output=True, check=False).stdout)
         return (folder / "calls").read_text()
 
     for times in (1, 2):
@@ -163,8 +165,10 @@ def test_make_does_not_go_on_after_an_ingest_that_lost_rows(tmp_path) -> None:
         assert "cohort" not in (folder / "calls").read_text()
         assert not (folder / "events").exists()
         assert (folder / "events.partial").is_dir(), "its report can be read"
+        assert b"events/quality.html" not in printed[-1]
     assert "cohort study.toml" in make("cohort", "INGEST=--accept")
     assert (folder / "events").is_dir()
+    assert b"events.partial is now events; see events/quality.html\n" in printed[-1]
 
 
 def test_a_mistyped_answer_is_asked_again(tmp_path, monkeypatch, capsys) -> None:
