@@ -30,6 +30,8 @@ _SMALL = 0.01
 GAIN = "gain"
 OF_ALL, _GOAL = deferred("For the goal"), deferred("the goal")
 """How the remark begins of a reference whose level is not that of patients like this one."""
+OF_ALL_BEFORE = deferred("The level of the goal")
+"""How it began in answers that services kept before 30 November 2026."""
 MIN_SHARE = 0.05
 """Options that usual care gives to fewer of the patients like this one are not estimated
 (Crump 2009, doi:10.1093/biomet/asn055, advise 0.1)."""

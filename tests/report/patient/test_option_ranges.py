@@ -52,6 +52,19 @@ def test_the_models_figures_and_the_similar_patients_are_not_taken_for_one_anoth
     assert "given to 96 similar patients" in compared.rows[0].notes
 
 
+@pytest.mark.parametrize("beginning", ["For the goal this", "The level of the goal"])
+def test_an_average_of_all_is_not_of_patients_like_this_one_in_older_answers_too(
+    beginning: str,
+) -> None:
+    remarks = (f"{beginning} is the average of all patients: this one's own is not known.",)
+    options = tuple(
+        replace(o, remarks=remarks) if o.standing == REFERENCE else o for o in _BETTER.options
+    )
+    table = option_table(replace(_BETTER, options=options))
+    assert table is not None
+    assert "Figures: how many of 100 patients, with" in table.note
+
+
 @pytest.mark.parametrize("standing", [NOT_ESTIMATED, REFERENCE])
 def test_without_figures_none_are_explained(standing: str) -> None:
     bare = tuple(

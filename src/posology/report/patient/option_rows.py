@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from posology.advice.amounts import difference_as_written
-from posology.advice.comparisons import OF_ALL
+from posology.advice.comparisons import OF_ALL, OF_ALL_BEFORE
 from posology.advice.options import GIVES
 from posology.domain.recommendation.option import (
     BETTER,
@@ -164,7 +164,8 @@ def _note(advice: Recommendation, rows: tuple[OptionRow, ...]) -> str:
 
 def is_of_all(reference: OptionAdvice | None) -> bool:
     """Whether figures count 100 of all patients: the level of the reference is theirs."""
-    return reference is not None and any(r.startswith(tr(OF_ALL)) for r in reference.remarks)
+    beginnings = tr(OF_ALL), tr(OF_ALL_BEFORE)
+    return reference is not None and any(r.startswith(beginnings) for r in reference.remarks)
 
 
 def _harm_columns(options: tuple[OptionAdvice, ...]) -> tuple[tuple[str, str], ...]:
