@@ -10,12 +10,14 @@ from posology.cohorts.study.reader import parse_study
 from posology.domain.study import Study
 from posology.errors import UserError
 from posology.records.sources.tables.column_kinds import Column, unit_in_name
-from posology.workflows.cohorts import build_cohort
+from posology.workflows.cohorts import build_cohort, read_cohort
+from posology.workflows.fit import fit
 from posology.workflows.ingest import ingest
 from posology.workflows.new.project import Project, plan_project
 from posology.workflows.new.request import Request
 from posology.workflows.new.study import label
 from posology.workflows.new.table import read_table
+from posology.workflows.progress import no_progress
 
 
 def plan(tmp_path: Path, text: str, **stated: object) -> Project:
@@ -171,6 +173,27 @@ def test_a_dose_question_has_the_doses_of_each_option(tmp_path) -> None:
     assert [(d.low, d.high, d.unit) for d in doses if d] == [(5, 40, "mg")] * 2
     assert "--method $(METHOD)" in project.files["Makefile"]
     assert "METHOD ?= dose_boosting" in project.files["Makefile"]
+
+
+@pytest.mark.parametrize(("goal", "method"), [("1", "effects_and_doses"), (">=1", "dose_boosting")])
+def test_doses_are_learned_by_a_method_for_such_an_outcome(tmp_path, goal, method) -> None:
+    """Once a study of a yes or no ended in an AssertionError at `make model`."""
+    rng = np.random.default_rng(0)
+    values = 2 if goal == "1" else 9
+    rows = [
+        f"{i},{40 + i % 40},{'ab'[i % 2]},{5 * 2 ** rng.integers(4)},{rng.integers(values)}"
+        for i in range(400)
+    ]
+    text = "\n".join(["pid,age,drug,dose_mg,outcome", *rows])
+    project = plan(tmp_path, text, question="dose", outcome="outcome", goal=goal)
+    assert f"METHOD ?= {method}" in project.files["Makefile"]
+    project.write()
+    ingest({"table": project.folder / "mapping.toml"}, project.folder / "events")
+    cohort = read_cohort(project.folder / "study.toml", project.folder / "events")
+    policy = fit(cohort, method, evidence_decisions=0, progress=no_progress).policy
+    every = np.ones((len(cohort), 2), dtype=bool)
+    doses = policy.predict_doses(cohort.history, cohort.last_step, every).by_treatment
+    assert ((doses >= 5) & (doses <= 40)).all()
 
 
 def test_numbers_below_a_limit_and_small_ones_are_typical_too(tmp_path) -> None:

@@ -163,5 +163,7 @@ def test_harm_is_a_curve_of_its_own_and_holds_the_dose_down() -> None:
 def test_a_study_without_doses_is_refused() -> None:
     bare = trial(1, 200)
     bare = replace(bare, dose=np.full(200, np.nan, np.float32))
-    with pytest.raises(UserError, match="doses cannot be learned"):
+    with pytest.raises(
+        UserError, match=r"cannot be learned\. Fit with another --method, such as b"
+    ):
         EffectDoseLearner(SMALL).fit(bare, bare)

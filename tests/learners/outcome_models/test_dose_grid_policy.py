@@ -1,11 +1,15 @@
 """Models of the target distance and the policy that takes the best dose of the best option."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from posology.domain.cohort import TRAIN, VALIDATION, select_split
 from posology.domain.policy import allow_all_treatments
+from posology.errors import UserError
 from posology.learners.baselines import baselines
+from posology.learners.methods import build_learner
 from posology.learners.outcome_models.dose_boosting import DoseBoostingLearner
 from posology.learners.outcome_models.dose_grid_policy import (
     EffectivenessLink,
@@ -89,3 +93,17 @@ def test_both_learners_choose_the_best_option_of_each_patient_and_are_baselines(
         predicted = policy.predict_effectiveness(validation.history, validation.last_step, allowed)
         known = best >= 0
         assert (predicted[known, :, 0].argmax(1) == best[known]).mean() > 0.7
+
+
+@pytest.mark.parametrize("method", ["dose_ridge", "dose_boosting", "tuned_dose_boosting"])
+def test_a_yes_or_no_has_no_distance_to_a_target(method: str) -> None:
+    cohort = with_option_doses(synthetic_iwpc(60))
+    study = replace(cohort.study, outcome=replace(cohort.study.outcome, kind="occurs"))
+    cohort = replace(cohort, study=study, target_distance=None)
+    with pytest.raises(UserError) as error:
+        build_learner(method).fit(select_split(cohort, TRAIN), select_split(cohort, VALIDATION))
+    assert str(error.value) == (
+        f"study {study.name}: [outcome] kind = 'occurs' has no distance to a target, from which "
+        "this method learns; fit with --method effects_and_doses, which learns doses from a yes or "
+        "no too, or with stack."
+    )

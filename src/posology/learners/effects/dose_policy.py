@@ -173,7 +173,8 @@ class EffectDoseLearner:
         if not any(curves):
             raise UserError(
                 f"study {train.study.name}: no option was given to {MIN_DECISIONS} decisions at "
-                "known, differing doses with outcomes that differ; doses cannot be learned"
+                "known, differing doses with outcomes that differ; doses cannot be learned. Fit "
+                "with another --method, such as boosting, which advises an option without its dose."
             )
         return EffectDosePolicy(
             formulary=train.study.formulary,

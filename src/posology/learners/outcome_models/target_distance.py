@@ -8,6 +8,7 @@ from jaxtyping import Float64, Int64
 
 from posology.domain.cohort import Cohort
 from posology.domain.statistics.logistic_regression import fit_ridge_logistic
+from posology.errors import UserError
 from posology.learners.features.dose_grid import log_dose_shifts, modelled_dose_levels
 from posology.learners.features.rewards import follow_up_weights
 from posology.nn.dose_head import DoseLevels
@@ -39,9 +40,17 @@ def has_numeric_outcome(train: Cohort) -> bool:
 def treated_decisions(
     cohort: Cohort, levels: DoseLevels, target: Literal["target_distance", "effective"]
 ) -> TreatedDecisions:
-    """The decisions whose target is known for the treatment received."""
+    """The decisions whose target is known for the treatment received.
+
+    UserError where the outcome is yes or no.
+    """
     column = cohort.effective if target == "effective" else cohort.target_distance
-    assert column is not None
+    if column is None:
+        raise UserError(
+            f"study {cohort.study.name}: [outcome] kind = {cohort.study.outcome.kind!r} has no "
+            "distance to a target, from which this method learns; fit with --method "
+            "effects_and_doses, which learns doses from a yes or no too, or with stack."
+        )
     column = column.astype(np.float64)
     row = np.flatnonzero(
         (cohort.treatment >= 0) & ~np.isnan(column) & (follow_up_weights(cohort) > 0)

@@ -128,10 +128,17 @@ def _of_table(
         about=about,
         source="--table mapping.toml",
         inputs=f"mapping.toml {_escaped(file)}",
-        method="boosting" if roles.dose is None else "dose_boosting",
+        method=_method(roles),
     )
     known = {**own, _TABLE: ""} if file == _TABLE else own
     return Project(request.folder, {**own, **shared_files(steps, known)}, roles)
+
+
+def _method(roles: Roles) -> str:
+    """A method of `posology fit` that takes seconds and learns from such an outcome."""
+    if roles.dose is None:
+        return "boosting"
+    return "dose_boosting" if roles.kind == "number" else "effects_and_doses"
 
 
 def _escaped(file: str) -> str:
