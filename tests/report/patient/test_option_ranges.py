@@ -9,6 +9,7 @@ from rich.console import Console
 
 from posology.domain.recommendation.option import NOT_ESTIMATED, REFERENCE
 from posology.domain.recommendation.recommendation import BETTER_FOR_PATIENT, DOSE_ONLY
+from posology.language.catalogue import in_language
 from posology.report.patient.option_rows import RANGES, option_table
 from posology.report.patient.page import render_patient_page
 from posology.report.patient.sections import FEW_FACTS
@@ -60,9 +61,13 @@ def test_an_average_of_all_is_not_of_patients_like_this_one_in_older_answers_too
     options = tuple(
         replace(o, remarks=remarks) if o.standing == REFERENCE else o for o in _BETTER.options
     )
-    table = option_table(replace(_BETTER, options=options))
+    advice = replace(_BETTER, options=options)
+    table = option_table(advice)
     assert table is not None
     assert "Figures: how many of 100 patients, with" in table.note
+    for language, head in (("en", "Benefit, of 100"), ("de", "Nutzen, von 100")):
+        with in_language(language):
+            assert f">{head}</td>" in render_patient_page(advice)
 
 
 @pytest.mark.parametrize("standing", [NOT_ESTIMATED, REFERENCE])

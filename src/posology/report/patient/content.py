@@ -74,7 +74,7 @@ class OptionTable:
     note: str
     goal: str
     goal_unit: str
-    """`of 100 patients like this one`, or the unit."""
+    """`of 100`, or the unit."""
     reference: str
     axis: str
     """SVG of the axis; empty where no difference is known."""
