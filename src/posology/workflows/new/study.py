@@ -87,7 +87,7 @@ def _question(table: Table, roles: Roles, name: str) -> Iterator[str]:
     yield f"name = {quoted(name)}"
     yield f"title = {quoted(project_title(table, roles))}"
     question = f"Which {_words(roles.treatment)} leads to {_goal(table, roles)}"
-    purpose = f"{question}, within {roles.days:g} days of entry, for the patients of this table."
+    purpose = f"{question}, for the patients of this table."
     yield f"purpose = {quoted(purpose)}  # CHECK: shown with every recommendation"
     yield 'limits = "Patients unlike those of this table."  # CHECK: who it is not for'
     yield ""
