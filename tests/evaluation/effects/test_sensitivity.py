@@ -31,6 +31,7 @@ def test_e_values_equal_the_published_ones() -> None:
     assert e_value_limit(0.8, 1.3) == 1.0
     assert e_value_limit(0.2, 0.5) == pytest.approx(e_value(2.0))
     assert approximate_risk_ratio(0.5, 1.0) == pytest.approx(np.exp(0.455))
+    assert approximate_risk_ratio(0.0, 0.0) == 1.0, "an outcome that is the same for all"
 
 
 def test_bounds_are_equal_at_gamma_one_and_widen_with_gamma() -> None:

@@ -28,6 +28,12 @@ def test_doses_given_often_are_levels_and_rare_ones_are_not() -> None:
     assert levels[1] == (1.0,)  # never given
 
 
+def test_doses_of_few_patients_are_levels_though_none_is_frequent() -> None:
+    cohort = _given(np.array([5.0, 10.0, 20.0, 40.0]))
+    few = replace(cohort, dose=np.where(np.arange(len(cohort)) < 40, cohort.dose, np.nan))
+    assert observed_dose_levels(few)[0] == (5.0, 10.0, 20.0, 40.0)
+
+
 def test_continuous_doses_become_quantiles_inside_what_was_given() -> None:
     cohort = _given(np.random.default_rng(0).uniform(2, 20, 240))
     levels = observed_dose_levels(cohort)[0]

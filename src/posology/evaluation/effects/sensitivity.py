@@ -56,8 +56,10 @@ def e_value_limit(low: float, high: float) -> float:
 def approximate_risk_ratio(difference: float, spread: float) -> float:
     """A difference of means as a risk ratio, exp(0.91 d) (VanderWeele and Ding 2017, table 2).
 
-    `spread` is the outcome's standard deviation.
+    `spread` is the outcome's standard deviation; where it is 0, no option makes a difference.
     """
+    if spread == 0.0:
+        return 1.0
     return float(np.exp(0.91 * difference / spread))
 
 

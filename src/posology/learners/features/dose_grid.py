@@ -51,11 +51,16 @@ def log_dose_shifts(
 
 
 def _levels(dose: Float64[np.ndarray, " decision"]) -> tuple[float, ...]:
-    doses, counts = np.unique(dose[dose > 0], return_counts=True)  # NaN is not above 0
+    given = dose[dose > 0]  # NaN is not above 0
+    doses, counts = np.unique(given, return_counts=True)
     frequent = doses[counts >= MIN_DECISIONS_PER_DOSE]
     is_continuous = (
         len(frequent) < len(doses) / 2 and len(dose) >= MAX_LEVELS * MIN_DECISIONS_PER_DOSE
     )
     if len(frequent) > MAX_LEVELS or is_continuous:
-        frequent = np.unique(np.quantile(dose[dose > 0], np.linspace(0.05, 0.95, MAX_LEVELS)))
+        frequent = np.unique(np.quantile(given, np.linspace(0.05, 0.95, MAX_LEVELS)))
+    elif not len(frequent) and len(given):  # few patients: some of the doses that they had
+        frequent = np.unique(
+            np.quantile(given, np.linspace(0.05, 0.95, MAX_LEVELS), method="nearest")
+        )
     return tuple(float(d) for d in frequent) or (1.0,)
