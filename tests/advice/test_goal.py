@@ -23,6 +23,8 @@ DOWN, UP = Bounds(None, -11.0), Bounds(50.0, None)
         (replace(INR, within_days=730.0), "INR within 2 years"),
         (replace(INR, within_days=1000.0), "INR within 1,000 days"),
         (replace(INR, from_days=98.0, within_days=182.0), "INR 14 to 26 weeks later"),
+        (replace(INR, from_days=135.0, within_days=285.0), "INR 19 to 41 weeks later"),
+        (replace(INR, from_days=3.0, within_days=50.0), "INR 3 to 50 days later"),
         (replace(INR, kind="time_to_event", within_days=1826.0), "no INR within 5 years"),
         (
             replace(INR, kind="value_in_range", range=Bounds(2.0, 3.0)),
@@ -38,7 +40,7 @@ DOWN, UP = Bounds(None, -11.0), Bounds(50.0, None)
         ),
         (
             replace(HBA1C, kind="change", change=UP, from_days=100.0, within_days=180.0),
-            "HbA1c up by at least 50 mmol/mol 100 to 180 days later",
+            "HbA1c up by at least 50 mmol/mol 14 to 26 weeks later",
         ),
         (replace(INR, from_days=10.0, within_days=180.0), "INR 10 to 180 days later"),
         (

@@ -7,6 +7,8 @@ from posology.language.catalogue import tr, tr_count
 from posology.language.numbers import number
 
 _DAYS_PER_WEEK, _LONGEST_IN_DAYS = 7, 27
+_ROUNDED = 54.0, 728.0
+"""Days between which a span of time is written in the nearest whole weeks, unless in years."""
 
 
 def describe_goal(study: Study) -> str:
@@ -81,9 +83,12 @@ def _window(outcome: Outcome) -> str:
             "years": tr_count("within {count} year", "within {count} years", count),
         }
         return within[unit].format(count=end)
-    unit_of_start, start = _span(outcome.from_days)
-    if unit_of_start != unit:
-        unit, start, end = "days", _days(outcome.from_days), _days(outcome.within_days)
+    first, last = outcome.from_days, outcome.within_days
+    unit_of_start, start = _span(first)
+    if unit_of_start != unit or unit == "days":
+        unit, start, end = "days", _days(first), _days(last)
+        if _ROUNDED[0] <= first and last <= _ROUNDED[1]:
+            unit, start, end = "weeks", _weeks(first), _weeks(last)
     later = {
         "days": tr("{start} to {end} days later"),
         "weeks": tr("{start} to {end} weeks later"),
@@ -98,8 +103,12 @@ def _span(days: float) -> tuple[str, str]:
     if years and 365 * years <= days <= 366 * years:
         return "years", f"{years}"
     if days > _LONGEST_IN_DAYS and days % _DAYS_PER_WEEK == 0:
-        return "weeks", f"{days / _DAYS_PER_WEEK:.0f}"
+        return "weeks", _weeks(days)
     return "days", _days(days)
+
+
+def _weeks(days: float) -> str:
+    return f"{days / _DAYS_PER_WEEK:.0f}"
 
 
 def _days(days: float) -> str:
