@@ -24,9 +24,9 @@ def fitted(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     """A folder with a cohort and a model within its budget, and what `fit` printed."""
     folder = tmp_path_factory.mktemp("budgets")
     (folder / "study.toml").write_text(budget_records.STUDY)
-    pq.write_table(budget_records.events(700, 3), folder / "events.parquet")
+    pq.write_table(budget_records.events(1_400, 3), folder / "events.parquet")
     run("cohort", folder / "study.toml", folder / "events.parquet", "--out", folder / "cohort")
-    quick = "--method", "pessimistic_fqi", "--evidence-decisions", "0"
+    quick = "--method", "tabular", "--evidence-decisions", "0"
     done = run("fit", folder / "cohort", *quick, "--out", folder / "model")
     assert done.exit_code == 0, done.output
     return folder, " ".join(done.output.split())

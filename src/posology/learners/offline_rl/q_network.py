@@ -87,10 +87,6 @@ def with_batches_for_values(settings: QNetworkSettings, cohort: Cohort) -> QNetw
     return replace(settings, batches=max(settings.batches, least))
 
 
-def _nothing() -> Float32[np.ndarray, " none"]:
-    return np.zeros(0, np.float32)
-
-
 @dataclass(frozen=True, slots=True, eq=False)
 class EnsembleWeights:
     """Two hidden layers per member."""
@@ -103,9 +99,13 @@ class EnsembleWeights:
     second_bias: Float32[np.ndarray, "member hidden"]
     last: Float32[np.ndarray, "member hidden output"]
     last_bias: Float32[np.ndarray, "member output"]
-    going_on: Float32[np.ndarray, "member hidden one"] = field(default_factory=_nothing)
+    going_on: Float32[np.ndarray, "member_or_0 hidden_or_0 one_or_0"] = field(
+        default_factory=lambda: np.zeros((0, 0, 0), np.float32)
+    )
     """Added to the output of the treatment given last; empty where it is like any other."""
-    going_on_bias: Float32[np.ndarray, "member one"] = field(default_factory=_nothing)
+    going_on_bias: Float32[np.ndarray, "member_or_0 one_or_0"] = field(
+        default_factory=lambda: np.zeros((0, 0), np.float32)
+    )
 
 
 def predict_outputs(
