@@ -20,6 +20,11 @@ def small_recipe(seed: int) -> Recipe:
     )
 
 
+def use_small_recipe(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let `fit` train the network by the small recipe."""
+    monkeypatch.setattr(fit_module, "load_recipe", lambda _name, seed, _train: small_recipe(seed))
+
+
 def use_members(monkeypatch: pytest.MonkeyPatch, *members: MemberLearner) -> None:
     """Let `fit` stack these members, by default small ones, around its network."""
     chosen = members or SMALL_STACK.members(None, 0)  # type: ignore[arg-type]

@@ -14,15 +14,12 @@ from posology import artifact
 from posology.errors import UserError
 from posology.service.monitors.cases import monitor_store
 from posology.simulators.lesion import PICTURE
-from posology.workflows import fit as fit_module
-from posology.workflows.fit import NETWORK, fit
 from posology.workflows.monitoring.monitor import MonitorSettings
 from posology.workflows.patient import read_given
 from posology.workflows.progress import no_progress
-from tests.builders.lesion_records import lesion_cohort
+from tests.builders.lesion_records import fit_lesion
 from tests.builders.pages import signed_in
 from tests.builders.service import client, deployment_of, running_app
-from tests.builders.small_recipes import small_recipe
 
 GIVE = (
     f'{PICTURE} has no image, and the policy reads it. Give the patient as a form, with "image" in '
@@ -52,10 +49,7 @@ BUNDLE: dict[str, Any] = {
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("lesion")
-    cohort, _ = lesion_cohort(folder / "events", 60)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(fit_module, "load_recipe", lambda _name, seed, _train: small_recipe(seed))
-        fit(cohort, NETWORK).save(folder / "model")
+    fit_lesion(folder)
     return folder / "model"
 
 

@@ -15,27 +15,21 @@ from posology.domain.images import NO_IMAGE
 from posology.errors import RecordError, UserError
 from posology.learners.features.tabular import LAST_VALUE, FeatureSpec
 from posology.simulators.lesion import PICTURE, draw_picture
-from posology.workflows import fit as fit_module
 from posology.workflows.advice.image_scores import with_image_scores
 from posology.workflows.advice.patient_evidence import covariates
 from posology.workflows.cohorts import read_cohort
-from posology.workflows.fit import NETWORK, fit
+from posology.workflows.fit import fit
 from posology.workflows.patient import encode
 from posology.workflows.recommend import recommend
-from tests.builders.lesion_records import lesion_cohort, lesion_study
-from tests.builders.small_recipes import small_recipe
+from tests.builders.lesion_records import fit_lesion, lesion_cohort, lesion_study
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A policy that learned from 60 patients with pictures."""
     folder = tmp_path_factory.mktemp("lesion")
-    cohort, _ = lesion_cohort(folder / "events", 60)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(fit_module, "load_recipe", lambda _name, seed, _train: small_recipe(seed))
-        result = fit(cohort, NETWORK)
-    result.save(folder / "model")
-    test = select_split(cohort, TEST)
+    result = fit_lesion(folder)
+    test = select_split(read_cohort(lesion_study(), folder / "events"), TEST)
     decisions = test.history, test.last_step, np.ones((len(test), 2), bool)
     before = result.policy.predict_effectiveness(*decisions)
     after = artifact.load(folder / "model").policy.predict_effectiveness(*decisions)

@@ -15,16 +15,14 @@ from posology.lifecycle.registry.changes import Author
 from posology.service.monitors.cases import monitor_store
 from posology.service.store.store import Store
 from posology.simulators.lesion import draw_patients, write_records
-from posology.workflows import fit as fit_module
-from posology.workflows.fit import NETWORK, fit
 from posology.workflows.monitoring.monitor import MonitorSettings, monitor
 from posology.workflows.over_time.events import read_events
 from posology.workflows.over_time.preview import preview_update
 from posology.workflows.over_time.update import Learning, NewRecords, update
 from posology.workflows.policies.encode_records import encode_records
 from posology.workflows.progress import no_progress
-from tests.builders.lesion_records import lesion_cohort
-from tests.builders.small_recipes import small_recipe
+from tests.builders.lesion_records import fit_lesion
+from tests.builders.small_recipes import use_small_recipe
 
 LATER = datetime(2025, 3, 1)  # noqa: DTZ001 - MEDS times have no zone
 
@@ -33,10 +31,7 @@ LATER = datetime(2025, 3, 1)  # noqa: DTZ001 - MEDS times have no zone
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A model of 120 patients with pictures, their events, and those of 300 later ones."""
     folder = tmp_path_factory.mktemp("lesion")
-    cohort, _ = lesion_cohort(folder / "old", 120)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(fit_module, "load_recipe", lambda _name, seed, _train: small_recipe(seed))
-        fit(cohort, NETWORK, evidence_decisions=0).save(folder / "model")
+    fit_lesion(folder, 120)
     write_records(draw_patients(300, np.random.default_rng(8)), folder / "new", 120, LATER)
     return folder
 
@@ -54,8 +49,8 @@ def test_the_monitors_see_what_the_network_reads(folder: Path) -> None:
 def test_an_update_learns_from_later_pictures(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(fit_module, "load_recipe", lambda _name, seed, _train: small_recipe(seed))
-    places = (folder / "old", folder / "new")
+    use_small_recipe(monkeypatch)
+    places = (folder / "events", folder / "new")
     records = NewRecords(read_events(places), places=places)
     preview = preview_update(folder / "model", records.events, places=places)
     assert 0 < preview.replayed < 120  # not those of the test split
