@@ -17,6 +17,7 @@ from posology.records.schema import EVENTS
 
 TODAY = datetime.datetime(2026, 11, 28)  # noqa: DTZ001 - MEDS times have no zone
 SEX = ("SEX//male", None)
+NO_DAY = "is not a day written year-month-day; write one such as 2026-03-01."
 
 
 def day(n: int, hour: int = 0) -> datetime.datetime:
@@ -70,8 +71,14 @@ def test_a_decision_before_every_event_is_refused(form: Form) -> None:
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("27.11.2026", "--at: '27.11.2026' is not a date; write a date such as 2026-03-01,"),
-        ("2026-11", "--at: '2026-11' is not a day; write one such as 2026-03-01."),
+        (
+            "27.11.2026",
+            f"--at: '27.11.2026' {NO_DAY}",
+        ),
+        (
+            "2026-11",
+            f"--at: '2026-11' {NO_DAY}",
+        ),
         (
             "2062-11-27",
             "--at: 27-Nov-2062 lies after today, 28-Nov-2026; write the day on which the decision "
@@ -96,8 +103,8 @@ def test_today_and_a_time_of_day_are_dates_of_a_decision() -> None:
         ("2062-11-27", "27-Nov-2062 lies after today, 28-Nov-2026; write the day on which"),
         ("1900-01-01", "01-Jan-1900 lies before 01-Jan-1950, the first day of which a decision"),
         ("0026-11-27", "27-Nov-0026 lies before 01-Jan-1950"),
-        ("2026", "'2026' is not a day; write one such as 2026-03-01."),
-        (2026, "2026 is not a day; write one such as 2026-03-01."),
+        ("2026", f"'2026' {NO_DAY}"),
+        (2026, f"2026 {NO_DAY}"),
     ],
 )
 def test_the_decision_of_a_form_is_held_to_the_same(form: Form, given: Any, expected: str) -> None:
@@ -113,7 +120,7 @@ def test_it_may_be_tomorrow_where_the_clinician_is(form: Form) -> None:
 
 
 def test_a_moment_before_any_calendar_is_no_date() -> None:
-    with pytest.raises(RecordError, match=r"at: '0001-01-01T00:00:00\+14:00' is not a date"):
+    with pytest.raises(RecordError, match=r"at: '0001-01-01T00:00:00\+14:00' is not a day"):
         parse_decision("0001-01-01T00:00:00+14:00", "at", TODAY)
 
 

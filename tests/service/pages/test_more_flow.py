@@ -227,7 +227,7 @@ def test_a_date_that_is_none_or_ahead_is_named_at_its_field(app: FastAPI, day: s
     browser.get("/ask")
     page = browser.post("/ask", {"model": "warfarin", "decision": day})
     assert page.status_code == 422
-    words = "A decision of the future" if day > "2999" and day < "3" else "is not a date"
+    words = "A decision of the future" if day > "2999" and day < "3" else "is not a day"
     assert words in browser.text
     assert 'id="decision-why"' in page.text
 

@@ -15,6 +15,7 @@ mean anything. Our choice."""
 _DATES = ("date", "since", "time")
 """Keys of dates, in a fact's value and in an event."""
 _NO_DATE = deferred("{text} is not a date; write a date such as 2026-03-01, 2026-03 or 2026.")
+_NO_DAY = deferred("{text} is not a day written year-month-day; write one such as 2026-03-01.")
 
 
 def parse_moment(text: object, place: str) -> datetime.datetime:
@@ -28,12 +29,16 @@ def parse_moment(text: object, place: str) -> datetime.datetime:
         if partial:
             year, month = int(partial[1]), int(partial[2] or 7)
             return datetime.datetime(year, month, 15 if partial[2] else 1)  # noqa: DTZ001
-        moment = datetime.datetime.fromisoformat(text.strip())
-        if moment.tzinfo is not None:
-            moment = moment.astimezone(datetime.UTC).replace(tzinfo=None)
+        return _read_day(text)
     except (ValueError, OverflowError) as error:
         raise RecordError(f"{place}: {tr(_NO_DATE).format(text=repr(text))}") from error
-    return moment
+
+
+def _read_day(text: object) -> datetime.datetime:
+    if not isinstance(text, str):
+        raise ValueError("not a text")
+    moment = datetime.datetime.fromisoformat(text.strip())
+    return moment if moment.tzinfo is None else moment.astimezone(datetime.UTC).replace(tzinfo=None)
 
 
 def settle_dates(value: Any, decision: datetime.datetime, is_date_alone: bool = False) -> Any:
@@ -66,15 +71,15 @@ def _settle(text: Any, decision: datetime.datetime) -> Any:
     return (start + (decision - start) / 2).date().isoformat()
 
 
-def parse_decision(text: str, place: str, today: datetime.datetime) -> datetime.datetime:
+def parse_decision(text: object, place: str, today: datetime.datetime) -> datetime.datetime:
     """The moment of a decision: a day, with or without a time, that is not after today.
 
     today: in universal time; it may be tomorrow where the clinician is.
     """
-    if _PARTIAL.fullmatch(text.strip()):
-        words = tr("{text} is not a day; write one such as 2026-03-01.")
-        raise RecordError(f"{place}: {words.format(text=repr(text))}")
-    moment = parse_moment(text, place)
+    try:
+        moment = _read_day(text)
+    except (ValueError, OverflowError) as error:
+        raise RecordError(f"{place}: {tr(_NO_DAY).format(text=repr(text))}") from error
     if moment.date() > today.date() + datetime.timedelta(days=1):
         words = tr("{day} lies after today, {today}; write the day on which the decision is made.")
         words = words.format(day=day_words(moment), today=day_words(today))

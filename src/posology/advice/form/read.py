@@ -199,9 +199,4 @@ def _decision(
 
 
 def _stated_moment(given: Any, today: datetime.datetime, source: str) -> datetime.datetime:
-    place = f"{source}: decision"
-    if given is None:
-        return today
-    if isinstance(given, str):
-        return parse_decision(given, place, today)
-    raise RecordError(f"{place}: {given!r} is not a day; write one such as 2026-03-01.")
+    return today if given is None else parse_decision(given, f"{source}: decision", today)
