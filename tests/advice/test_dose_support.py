@@ -39,8 +39,8 @@ def test_a_dose_that_was_moved_names_the_bound_and_whose_it_is() -> None:
     supported = supported_range(ALLOWED, (4.0, 90.0))
     assert describe_limit(89.9, supported, ALLOWED, "") == ""
     assert describe_limit(173579.9, supported, ALLOWED, "") == (
-        "The model's dose, 173579.9 mg/wk, was moved to the highest that training patients had, "
-        "90.0 mg/wk."
+        "The model's dose, 173579.9 mg/wk, was moved to 90.0 mg/wk: fewer than 5 training patients "
+        "had more."
     )
     assert "lowest that the study allows, 1.0" in describe_limit(-3.0, ALLOWED, ALLOWED, "")
 
@@ -60,7 +60,7 @@ def test_advice_holds_the_dose_inside_training_and_says_so() -> None:
     assert held.dose.exact == bound
     assert held.dose.supported == (bound, 100.0)
     assert bound <= held.dose.dose <= bound + 0.5
-    assert any("was moved to the lowest that training patients had" in w for w in held.warnings)
+    assert any("fewer than 5 training patients had less" in w for w in held.warnings)
     assert free.warnings == ()
     names = [t.name for t in study.formulary.treatments]
     ranges = predict_patient(policy, study, history, seen=dict.fromkeys(names, (1.0, 1.5)))

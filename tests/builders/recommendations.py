@@ -61,7 +61,7 @@ GUIDELINE = (
 )
 CALLOUTS = (
     "Given but not used: green tea (herbal). The model does not know it.",
-    "Height 205 cm is above the highest the model saw, 202 cm.",
+    "Height 205 cm is above 202 cm; fewer than 5 training patients had more.",
 )
 
 BETTER_ADVICE = Recommendation(

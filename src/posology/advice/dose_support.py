@@ -1,4 +1,4 @@
-"""Doses that are never outside what the study allows and what training patients were given."""
+"""Doses that are never outside what the study allows and what five training patients were given."""
 
 import math
 from collections.abc import Mapping
@@ -11,7 +11,8 @@ from posology.domain.formulary import DoseRange, clip_to_range
 from posology.language.catalogue import tr
 
 SeenDoses = Mapping[str, tuple[float, float]]
-"""Smallest and largest dose in training of each option; of the study's single dose, under ""."""
+"""Doses of each option beyond which fewer than five training patients had one; of the study's
+single dose, under ""."""
 
 
 def supported_range(allowed: DoseRange, seen: tuple[float, float] | None) -> DoseRange:
@@ -64,8 +65,8 @@ def _moved_by_study(is_above: bool) -> str:
 
 def _moved_by_training(is_above: bool) -> str:
     if is_above:
-        return tr("{dose} was moved to the highest that training patients had, {bound}.")
-    return tr("{dose} was moved to the lowest that training patients had, {bound}.")
+        return tr("{dose} was moved to {bound}: fewer than 5 training patients had more.")
+    return tr("{dose} was moved to {bound}: fewer than 5 training patients had less.")
 
 
 def round_dose(dose: float, allowed: DoseRange) -> float:

@@ -61,7 +61,7 @@ def predict_patient(
     training patients were given.
 
     Args:
-        seen: smallest and largest dose of the training patients, if measured.
+        seen: bounds of the training patients' doses, if measured.
         checked: the safety rules by all of the patient's events; None: by those of the history.
     """
     seen = seen or {}

@@ -22,7 +22,7 @@ class SafeDoses:
     single: DoseRange | None
     """Range of the study's single dose."""
     doses: Doses
-    """NaN also where training patients had no dose that is left."""
+    """NaN also where fewer than five training patients had a dose that is left."""
     warnings: tuple[str, ...]
     """Doses that a rule changed: whole sentences."""
 
@@ -53,7 +53,10 @@ def keep_doses_safe(doses: Doses, study: Study, checked: SafetyCheck, seen: Seen
         if single != study.dose and not _overlaps(single, seen.get("")):
             overall = np.full_like(overall, np.nan)
             warnings.append(
-                tr("No dose is given: training patients had none of those that safety rules leave.")
+                tr(
+                    "No dose is given: fewer than 5 training patients had one of those that safety "
+                    "rules leave."
+                )
             )
     return SafeDoses(tuple(treatments), single, Doses(by_option, overall), tuple(warnings))
 

@@ -119,7 +119,7 @@ def form_of(model: Artifact) -> Form:
 
 
 def seen_doses(model: Artifact) -> dict[str, tuple[float, float]]:
-    """Smallest and largest dose of the training patients by option; empty if not measured."""
+    """Bounds of the training patients' doses by option; empty if not measured."""
     facts = facts_of(model)
     return {} if facts is None else {name: (low, high) for name, low, high in facts.doses}
 

@@ -70,10 +70,10 @@ def test_the_blank_form_has_one_field_a_fact_with_unit_limits_and_date() -> None
     assert fields == {
         "age": "age in years, a range such as '70-79', or the date of birth; must be from 0 to "
         "120 [MEDS_BIRTH]",
-        "systolic blood pressure": "number in mmHg (or kPa); must be from 38 to 370; training "
-        f"patients had 76 to 183; dated; needed: no answer without it [{SBP}]",
-        "weight": "number in kg (or g, lb, oz, stone); must be from 26 to 310; training patients "
-        f"had 52 to 155; dated: write since when it is known [{WEIGHT}]",
+        "systolic blood pressure": "number in mmHg (or kPa); must be from 38 to 370; most "
+        f"training patients had 76 to 183; dated; needed: no answer without it [{SBP}]",
+        "weight": "number in kg (or g, lb, oz, stone); must be from 26 to 310; most training "
+        f"patients had 52 to 155; dated: write since when it is known [{WEIGHT}]",
         "heart failure": "yes, or no (read as not recorded); dated [CONDITION//SNOMED//84114007]",
         "hypertension": "yes, or no (read as not recorded); dated: write since when it is known "
         "[CONDITION//SNOMED//38341003]",

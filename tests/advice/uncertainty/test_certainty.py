@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from posology import artifact
+from posology.advice.form.limits import training_range
 from posology.advice.form.training_facts import measure_facts
 from posology.advice.inputs import AdviceInputs
 from posology.advice.recommend import recommend
@@ -171,7 +172,7 @@ def test_a_patient_unlike_training_is_named_fact_by_fact(evidence: UncertaintyEv
     far = one_patient(height=330.0, needed_alike=5)
     advice = advise(evidence, far)
     assert advice.state == OUTSIDE_TRAINING
-    assert advice.certainty.outside[0].startswith("Height 330 cm is above the highest the model")
+    assert advice.certainty.outside[0].startswith("Height 330 cm is above 1")
     assert advice.certainty.outside[0] in advice.lead
     patient = PatientAtHand(far.study, far.profile, far.history)
     without_ranges = assess_certainty(evidence, patient, np.array([0.7, 0.2, 0.1]))
@@ -202,7 +203,8 @@ def test_a_number_beyond_training_counts_alike_on_both_sides(
 ) -> None:
     facts = measure_facts(iwpc_cohort())
     row = iwpc_cohort().profile.codes.index("HEIGHT")
-    low, high = np.log([facts.low[row] or 1.0, facts.high[row] or 1.0])
+    ends = training_range(facts, row)
+    low, high = np.log([ends.low or 1.0, ends.high or 1.0])
     one = one_patient(height=float(np.exp(low + share * (high - low))))
     patient = PatientAtHand(one.study, one.profile, one.history)
     assert is_far_beyond(patient, facts) == (not -0.05 <= share <= 1.05)
@@ -214,7 +216,7 @@ def test_zero_is_farther_from_training_than_half_of_its_smallest() -> None:
     row = profile.codes.index("HEIGHT")
     low, high = list(facts.low), list(facts.high)
     low[row], high[row] = 10.0, 1000.0
-    facts = replace(facts, low=tuple(low), high=tuple(high))
+    facts = replace(facts, low=tuple(low), high=tuple(high), patients=())
     for height in (0.0, 5.0):
         one = one_patient(height=height)
         assert is_far_beyond(PatientAtHand(one.study, one.profile, one.history), facts)

@@ -174,7 +174,7 @@ def test_a_note_about_a_date_is_no_warning() -> None:
     notes = (
         "Used without a date, as the training records have none: age, weight.",
         "No date was given for weight: taken as recorded at the decision, 28-Nov-2026.",
-        "Height 205 cm is above the highest the model saw, 202 cm.",
+        "Height 205 cm is above 202 cm; fewer than 5 training patients had more.",
     )
     shown = callouts(replace(ADVICE_BY_STATE[DOSE_ONLY], callouts=notes, safety=()))
     assert [(one.text, one.tone) for one in shown] == [

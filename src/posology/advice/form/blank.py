@@ -119,8 +119,8 @@ def _seen_words(field: Field) -> str:
     if seen.low is None or seen.high is None or field.kind not in ("number", "age"):
         return ""
     if field.age_as == "decades":
-        return f"training patients had {10 * seen.low:g} to {10 * seen.high + 9:g}"
-    return f"training patients had {seen.low:g} to {seen.high:g}"
+        return f"most training patients had {10 * seen.low:g} to {10 * seen.high + 9:g}"
+    return f"most training patients had {seen.low:g} to {seen.high:g}"
 
 
 def _schema(fields: list[Field]) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from posology.advice.form.field import (
     Form,
     normalise,
 )
-from posology.advice.form.limits import AGE, number_limits, seen_limits, usual_range
+from posology.advice.form.limits import AGE, number_limits, seen_limits, training_range, usual_range
 from posology.advice.form.safety_fields import safety_codes, safety_fields
 from posology.advice.form.training_facts import TrainingFacts
 from posology.domain.codes import (
@@ -171,8 +171,8 @@ def _number_field(known: _Known, code: str) -> Field:
     row = known.row[code]
     name, _, suffix = _words(known, code).partition(", ")
     unit = known.profile.unit(row) or ("" if _SCALE.fullmatch(suffix) else suffix)
-    seen = seen_limits(known.facts, row)
-    usual = seen if known.facts is not None else usual_range(known.profile, row)
+    has_facts = known.facts is not None
+    usual = training_range(known.facts, row) if has_facts else usual_range(known.profile, row)
     kind, age_as = "number", ""
     if unit in _DECADE or code.rpartition("//")[2] == "AGE_DECADE":
         kind, age_as, name, unit = "age", "decades", "age", ""
@@ -184,7 +184,7 @@ def _number_field(known: _Known, code: str) -> Field:
         kind=kind,
         unit=unit,
         limits=AGE if kind == "age" else number_limits(known.study, code, unit, usual),
-        seen=seen,
+        seen=seen_limits(known.facts, row),
         timing=_timing(known, [code]),
         days_before=_days_before(known, code),
         age_as=age_as,

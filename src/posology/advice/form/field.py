@@ -50,7 +50,7 @@ class Field:
     limits: Limits = Limits()
     """Numbers outside cannot be right."""
     seen: Limits = Limits()
-    """Smallest and largest number in training."""
+    """Numbers beyond which fewer than five training patients had one."""
     timing: str = STATIC
     days_before: float | None = None
     """Median days from the fact to the decision in training."""

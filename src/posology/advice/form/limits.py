@@ -2,9 +2,10 @@
 
 import math
 from collections.abc import Callable
+from statistics import NormalDist
 
 from posology.advice.form.field import Limits
-from posology.advice.form.training_facts import TrainingFacts
+from posology.advice.form.training_facts import BEHIND, TrainingFacts
 from posology.domain.codes import has_prefix
 from posology.domain.profile import Profile
 from posology.domain.study import Study
@@ -15,8 +16,31 @@ AGE = Limits(0.0, 120.0)
 
 
 def seen_limits(facts: TrainingFacts | None, row: int) -> Limits:
-    """Smallest and largest number of a code in training."""
+    """Numbers of a code beyond which fewer than five training patients had one."""
     return Limits() if facts is None else Limits(facts.low[row], facts.high[row])
+
+
+def training_range(facts: TrainingFacts | None, row: int) -> Limits:
+    """Where the smallest and the largest number of a code in training may lie.
+
+    As far beyond `seen_limits` as in a normal sample of as many patients (its expected order
+    statistics: Blom 1958), in logarithms where all are above 0; never below 0 if none was.
+    """
+    seen = seen_limits(facts, row)
+    if facts is None or not facts.patients or seen.low is None or seen.high is None:
+        return seen
+    low, high = seen.low, seen.high
+    fifth, last = (_normal_rank(rank, facts.patients[row]) for rank in (BEHIND, 1))
+    beyond = (last / fifth - 1) / 2
+    if low > 0:
+        factor = (high / low) ** beyond
+        return Limits(low / factor, high * factor)
+    width = beyond * (high - low)
+    return Limits(low - width if low < 0 else 0.0, high + width)
+
+
+def _normal_rank(rank: int, size: int) -> float:
+    return NormalDist().inv_cdf((rank - 0.375) / (size + 0.25))
 
 
 def usual_range(profile: Profile, row: int) -> Limits:
@@ -31,13 +55,15 @@ def number_limits(study: Study, code: str, unit: str, seen: Limits) -> Limits:
     """Limits beyond which a number of the code cannot be right.
 
     Those of the study file; else the code book's and `spread_limits`, whichever are narrower.
+
+    seen: where the numbers of training lie; one number alone says nothing of others.
     """
     own = [r for r in study.profile.limits if any(has_prefix(code, c) for c in r.codes)]
     if own:
         return Limits(own[-1].bounds.at_least, own[-1].bounds.at_most)
     book_unit, low, high = plausible_limits(code)
     book = Limits(low, high) if book_unit == unit else Limits()
-    if seen.low is None or seen.high is None:
+    if seen.low is None or seen.high is None or seen.low == seen.high:
         return book
     if not (book.contains(seen.low) and book.contains(seen.high)):
         book = Limits()

@@ -272,7 +272,7 @@ def _sentence(entry: Entry, form: Form) -> str:
 
 
 def _beyond(entries: list[Entry]) -> tuple[str, ...]:
-    """A sentence for each number beyond the smallest or largest of training."""
+    """A sentence for each number beyond what fewer than five training patients had."""
     sentences: dict[str, None] = {}
     for entry in entries:
         value, seen = entry.value, entry.field.seen

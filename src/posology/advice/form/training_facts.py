@@ -1,6 +1,7 @@
-"""What each code was in training: dated or not, a number or not, its range, and how old."""
+"""What each code was in training: dated or not, a number or not, its bounds, and how old."""
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -9,6 +10,10 @@ from posology.domain.history import subject_rows, visible_events
 
 EVIDENCE = "facts"
 """Key of a saved policy's evidence that holds a TrainingFacts."""
+BEHIND = 5
+"""Patients who stand behind each bound that is kept, so that it tells of nobody by himself."""
+LEAST = 4 * BEHIND
+"""Of fewer patients with a number no bounds are kept: half would lie beyond. Our choice."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,16 +25,21 @@ class TrainingFacts:
     numeric: tuple[float, ...]
     """Share of the code's events that have a number."""
     low: tuple[float | None, ...]
-    """Smallest number; None if there is none."""
+    """Number below which fewer than BEHIND patients had one: the fifth-smallest patient's smallest,
+    or 0 if that is above 0 and somebody's is not; None of fewer than LEAST patients."""
     high: tuple[float | None, ...]
+    """Number above which fewer than BEHIND patients had one."""
     days_before: tuple[float | None, ...]
     """Median days from the patient's last event of the code to the decision."""
     several: tuple[str, ...] = ()
     """Prefixes of which a training patient had more than one code."""
     doses: tuple[tuple[str, float, float], ...] = ()
-    """Smallest and largest dose given of each option; of the study's single dose, under ""."""
+    """Such bounds of the dose given of each option; of the study's single dose, under ""."""
     share: tuple[float, ...] = ()
     """Share of the patients who have the code; empty of a policy that was saved without."""
+    patients: tuple[int, ...] = ()
+    """Patients whose numbers have bounds, else 0. Empty of a policy that was saved with the
+    smallest and the largest number and dose."""
 
 
 def measure_facts(train: Cohort) -> TrainingFacts:
@@ -44,20 +54,42 @@ def measure_facts(train: Cohort) -> TrainingFacts:
     time = history.time[step]
     count = np.maximum(np.bincount(code, minlength=codes), 1)
     is_dated, is_number = ~np.isnan(time), ~np.isnan(value)
-    low, high = np.full(codes, np.inf), np.full(codes, -np.inf)
-    np.minimum.at(low, code[is_number], value[is_number])
-    np.maximum.at(high, code[is_number], value[is_number])
+    bounds = _bounds(owner[is_number], code[is_number], value[is_number], codes)
     days = _decision_time(train, last)[owner[is_dated]] - time[is_dated]
     return TrainingFacts(
         dated=_rounded(np.bincount(code[is_dated], minlength=codes) / count),
         numeric=_rounded(np.bincount(code[is_number], minlength=codes) / count),
-        low=tuple(None if np.isinf(x) else float(x) for x in low),
-        high=tuple(None if np.isinf(x) else float(x) for x in high),
+        low=tuple(low for low, _, _ in bounds),
+        high=tuple(high for _, high, _ in bounds),
         days_before=_median_days(owner[is_dated], code[is_dated], days, codes),
         several=_several(train.profile.codes, owner, code),
         doses=_doses(train),
         share=_shares(owner, code, len(last), codes),
+        patients=tuple(patients for _, _, patients in bounds),
     )
+
+
+_Bounds = tuple[float, float, int] | tuple[None, None, int]
+
+
+def _bounds(
+    owner: np.ndarray, group: np.ndarray, value: np.ndarray, groups: int
+) -> tuple[_Bounds, ...]:
+    """Low and high bound and patients of each group of numbers, of each patient's ends."""
+    order = np.lexsort((value, owner, group))
+    owner, group, value = owner[order], group[order], value[order]
+    first = np.ones(len(group), dtype=bool)
+    first[1:] = (group[1:] != group[:-1]) | (owner[1:] != owner[:-1])
+    lows, highs = value[first], value[np.roll(first, -1)]
+    starts = np.searchsorted(group[first], np.arange(groups + 1)).tolist()
+    return tuple(_bounds_of(lows[a:b], highs[a:b]) for a, b in pairwise(starts))
+
+
+def _bounds_of(lows: np.ndarray, highs: np.ndarray) -> _Bounds:
+    if len(lows) < LEAST:
+        return None, None, 0
+    low, high = np.sort(lows)[BEHIND - 1], np.sort(highs)[-BEHIND]
+    return float(min(low, 0.0) if lows.min() <= 0 else low), float(high), len(lows)
 
 
 def _shares(owner: np.ndarray, code: np.ndarray, patients: int, codes: int) -> tuple[float, ...]:
@@ -112,7 +144,11 @@ def _several(vocabulary: tuple[str, ...], owner: np.ndarray, code: np.ndarray) -
 def _doses(train: Cohort) -> tuple[tuple[str, float, float], ...]:
     dose = train.dose.astype(np.float64)
     known = ~np.isnan(dose)
-    seen = [("", dose[known])] if train.study.dose is not None else []
+    given = [("", known)] if train.study.dose is not None else []
     for row, treatment in enumerate(train.study.formulary.treatments):
-        seen.append((treatment.name, dose[known & (train.treatment == row)]))
-    return tuple((name, float(d.min()), float(d.max())) for name, d in seen if len(d))
+        given.append((treatment.name, known & (train.treatment == row)))
+    found = []
+    for name, rows in given:
+        ((low, high, _),) = _bounds(train.subject[rows], np.zeros(rows.sum(), int), dose[rows], 1)
+        found += [] if low is None or high is None else [(name, low, high)]
+    return tuple(found)

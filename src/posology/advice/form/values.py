@@ -34,6 +34,8 @@ _YEARS = ("years", "year", "y", "a", "jahre", "jahr", "j")
 """Words of a form in English and German."""
 BMI_UNITS = ("kg/m2", "kg/m²", "kg/m^2", "kg/m*2")
 _KEYS = ("value", "unit", "date", "since")
+_LAST_DECADE = 9.0
+"""Ages of 90 and more are one group where ages are kept as decades."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,9 +254,9 @@ def _age(field: Field, value: Any, place: str) -> Entry:
 
 
 def decade_of(field: Field, first: float, last: float, place: str) -> float:
-    """The decade of an age; the last one that training saw also stands for later ones."""
+    """The decade of an age; the last one of training, or 90 to 99, also stands for later ones."""
     decades = {math.floor(age / 10) for age in (first, last)}
-    highest = field.seen.high if field.seen.high is not None else 9.0
+    highest = max(field.seen.high or 0.0, _LAST_DECADE)
     decades = {min(decade, highest) for decade in decades}
     if len(decades) > 1:
         raise RecordError(

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from jaxtyping import Float64
 
+from posology.advice.form.limits import training_range
 from posology.advice.form.training_facts import TrainingFacts
 from posology.advice.form.unit_names import plain_unit
 from posology.advice.uncertainty.alike import (
@@ -228,18 +229,13 @@ def _together(
     rows = np.array(sorted(patient.profile.codes.index(code) for code in odd.codes))
     numbers = read_facts(patient.history, patient.decision, rows).number[0]
     both = list(zip(rows.tolist(), numbers.tolist(), strict=True))
-    if any(_is_beyond(facts, row, number) for row, number in both):
+    if not all(training_range(facts, row).contains(number) for row, number in both):
         return ()  # the one that is beyond is named by itself
     first, second = (fact_in_words(patient.profile, row, number) for row, number in both)
     pair = tr("{first} with {second}").format(
         first=f"{first[:1].upper()}{first[1:]}", second=second
     )
     return (f"{pair} {tr(UNLIKE)}",)
-
-
-def _is_beyond(facts: TrainingFacts, row: int, number: float) -> bool:
-    low, high = facts.low[row], facts.high[row]
-    return low is not None and high is not None and not low <= number <= high
 
 
 def _outside(
@@ -267,14 +263,15 @@ def _outside(
 def is_far_beyond(patient: PatientAtHand, facts: TrainingFacts) -> bool:
     """Whether a number lies far below or above what training had, by one rule for both sides.
 
-    Far is more than FAR of the range that training had: in logarithms where all is above 0, so that
+    Far is more than FAR of `training_range` beyond it: in logarithms where all is above 0, so that
     half of the smallest is as far as twice the largest.
     """
     codes = fact_codes(patient.profile)
     table = read_facts(patient.history, patient.decision, codes)
     known = np.flatnonzero(np.isfinite(table.number[0]))
     for row, number in zip(codes[known].tolist(), table.number[0][known].tolist(), strict=True):
-        low, high = facts.low[row], facts.high[row]
+        ends = training_range(facts, row)
+        low, high = ends.low, ends.high
         if low is None or high is None or low == high:
             continue
         if low > 0:
@@ -286,7 +283,7 @@ def is_far_beyond(patient: PatientAtHand, facts: TrainingFacts) -> bool:
 
 
 def _beyond(patient: PatientAtHand, facts: TrainingFacts) -> tuple[str, ...]:
-    """One sentence for each number beyond what training had."""
+    """One sentence for each number beyond which fewer than five training patients had one."""
     codes = fact_codes(patient.profile)
     table = read_facts(patient.history, patient.decision, codes)
     sentences = []

@@ -19,10 +19,10 @@ _UNITS = (deferred("decades"), deferred("years"))
 
 
 def beyond_words(is_above: bool) -> str:
-    """The sentence on a fact beyond all that training patients had."""
+    """The sentence on a fact beyond what fewer than five training patients had."""
     if is_above:
-        return tr("{fact} is above the highest the model saw, {bound}.")
-    return tr("{fact} is below the lowest the model saw, {bound}.")
+        return tr("{fact} is above {bound}; fewer than 5 training patients had more.")
+    return tr("{fact} is below {bound}; fewer than 5 training patients had less.")
 
 
 def fact_name(name: str) -> str:

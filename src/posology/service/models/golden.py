@@ -86,7 +86,7 @@ def _value(field: Field, share: float) -> Any:
 
 
 def _plain_value(field: Field, share: float) -> Any:
-    """A value between the smallest and the largest in training, or one of the choices."""
+    """A value between the bounds of training, or one of the choices."""
     if field.kind in ("choice", "yes_no"):
         return field.choices[int(share * len(field.choices))][0] if field.choices else None
     low, high = field.seen.low, field.seen.high

@@ -69,7 +69,7 @@ def test_a_stopped_model_advises_nothing_on_the_worklist(app: FastAPI) -> None:
 
 def test_a_note_about_a_date_is_nothing_to_look_at_first() -> None:
     note = "Used without a date, as the training records have none: age."
-    warning = "Height 205 cm is above the highest the model saw, 202 cm."
+    warning = "Height 205 cm is above 202 cm; fewer than 5 training patients had more."
 
     def look(*remarks: str) -> str:
         advice = replace(ADVICE_BY_STATE["dose"], callouts=remarks, safety=())

@@ -218,7 +218,7 @@ def _calibration_note(dose: DoseEvidence) -> str:
 
 
 def _learned(model: Artifact) -> tuple[tuple[str, str, str], ...]:
-    """Range of each number in training."""
+    """Bounds of each number in training."""
     from posology.workflows.patient import facts_of, form_of
 
     facts = facts_of(model)
