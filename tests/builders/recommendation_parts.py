@@ -199,10 +199,10 @@ WHY = Why(
         ),
     ),
     similar=(
-        SimilarPatients("low start", 96, 57, None),
-        SimilarPatients("medium start", 88, 43, None),
+        SimilarPatients("low start", 96, 57, None, goal_low=0.4937, goal_high=0.6865),
+        SimilarPatients("medium start", 88, 43, None, goal_low=0.3869, goal_high=0.5913),
         SimilarPatients("high start", None, None, None),
-        SimilarPatients("usual care", 30, 11, None),
+        SimilarPatients("usual care", 30, 11, None, goal_low=0.2187, goal_high=0.5449),
     ),
     surrogate=SurrogateRule(("Amiodarone: yes", "Age over 65: low start"), 0.91),
     attention=(("static facts", 0.62), ("09-Sep-2026", 0.3), ("26-Nov-2026", 0.08)),

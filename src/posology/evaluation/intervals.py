@@ -12,6 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float64, Int64
 
+from posology.domain.statistics.wilson import Z_95 as Z_95
+from posology.domain.statistics.wilson import wilson_limits
+
 Weights = Float64[np.ndarray, "replicate decision"]
 Scores = Float64[np.ndarray, " replicate"]
 Subjects = Int64[np.ndarray, " decision"]
@@ -20,8 +23,6 @@ Statistic = Callable[[Weights], Scores]
 REPLICATES = 2000
 """Enough for the tails of a 95 % interval (Efron and Tibshirani 1993, section 14.3: over 1,000)."""
 LEVEL = 0.95
-Z_95 = 1.959964
-"""Standard errors from the estimate to either limit of a normal 95 % interval."""
 MAX_CLUSTERS = 2000
 """Above so many subjects, random groups of subjects are drawn instead of subjects; our choice.
 
@@ -281,19 +282,12 @@ def clustered_wilson_interval(
         residual = np.bincount(row, events - share)
         variance = (residual**2).sum() / n**2 * len(clusters) / (len(clusters) - 1)
         size = n if variance <= 0 else min(n, share * (1 - share) / variance)
-    return _wilson_limits(share, float(size))
+    return wilson_limits(share, float(size))
 
 
 def wilson_interval(successes: int, n: int) -> tuple[float, float]:
     """Wilson's 95 % score interval of a proportion (J Am Stat Assoc 1927;22:209)."""
-    return _wilson_limits(successes / n, float(n))
-
-
-def _wilson_limits(share: float, n: float) -> tuple[float, float]:
-    z2 = Z_95**2
-    middle = (share + z2 / (2 * n)) / (1 + z2 / n)
-    half = np.sqrt(z2 * (share * (1 - share) / n + z2 / (4 * n * n))) / (1 + z2 / n)
-    return max(0.0, float(middle - half)), min(1.0, float(middle + half))
+    return wilson_limits(successes / n, float(n))
 
 
 def decimals_of_width(width: float) -> int:

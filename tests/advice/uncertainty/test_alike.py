@@ -21,6 +21,7 @@ from posology.domain.cohort import (
     Cohort,
     subset_decisions,
 )
+from posology.domain.statistics.wilson import wilson_limits
 from posology.evaluation.arms.event_curves import describe_event_times
 from tests.builders.policies import iwpc_cohort
 from tests.builders.small_cohorts import small_cohort, take_decisions
@@ -224,6 +225,22 @@ def test_who_leaves_counts_as_long_as_followed(kind: str, true: float, of_known:
     assert abs(np.mean(counts) - true) < 3 * error
     assert error < 0.006
     assert np.mean(known) == pytest.approx(of_known, abs=0.01)
+
+
+@pytest.mark.parametrize(("kind", "true"), [("occurs", 0.352), ("does_not_occur", 0.472)])
+def test_the_weights_size_makes_an_interval_that_holds_the_truth(kind: str, true: float) -> None:
+    """95 of 100 times or a little more, in groups of 100 of whom half leave."""
+    cohort, held = _followed(kind, 0), []
+    for group in range(30):
+        few = subset_decisions(cohort, np.arange(len(cohort)) % 30 == group)
+        count = _count_of_all(few)
+        assert count.goal_share is not None
+        assert count.effective_size is not None
+        assert count.followed is not None
+        assert count.followed < count.effective_size < 100
+        low, high = wilson_limits(count.goal_share, count.effective_size)
+        held.append(low <= true <= high)
+    assert sum(held) >= 27
 
 
 def test_the_share_of_an_event_is_that_of_the_curve() -> None:

@@ -100,7 +100,7 @@ def test_of_an_event_a_count_of_the_known_stands_only_where_all_are_known(
     counts = (
         OptionCount(40, 29, 10, None),
         OptionCount(40, 40, 24, None),
-        OptionCount(40, 29, None, None, 0.62, 12),
+        OptionCount(40, 29, None, None, 0.62, 12, 25.0),
     )
     alike = PatientsAlike((), (Cell("", 120, counts),))
     found = assess(replace(evidence, alike=alike), replace(one, study=event))
@@ -108,6 +108,8 @@ def test_of_an_event_a_count_of_the_known_stands_only_where_all_are_known(
     assert [row.reached_goal for row in found.similar] == [None, 24, None]
     assert [row.goal_share for row in found.similar] == [None, None, 0.62]
     assert [row.followed for row in found.similar] == [None, None, 12]
+    intervals = [(row.goal_low, row.goal_high) for row in found.similar]
+    assert intervals == [(None, None), (0.446, 0.7365), (0.4262, 0.7819)]
 
 
 def test_what_is_not_recorded_is_said_to_be_so_and_a_choice_is_named_once(

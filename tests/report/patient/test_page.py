@@ -272,7 +272,7 @@ def test_options_of_which_nothing_is_known_share_a_row() -> None:
 
 def test_small_cells_read_under_5() -> None:
     shown = text(BETTER_FOR_PATIENT)
-    assert "Low start 96 57 (59 of 100)" in shown
+    assert "Low start 96 57 (59 of 100; 49 to 69)" in shown
     assert "High start under 5" in shown
     advice = ADVICE_BY_STATE[BETTER_FOR_PATIENT]
     few = replace(advice.why.similar[0], reached_goal=4)
@@ -284,7 +284,9 @@ def test_small_cells_read_under_5() -> None:
 def test_a_share_stands_beside_how_many_were_followed_to_the_end() -> None:
     advice = ADVICE_BY_STATE[BETTER_FOR_PATIENT]
     rows = (
-        SimilarPatients("low start", 46, None, None, goal_share=0.58, followed=17),
+        SimilarPatients(
+            "low start", 46, None, None, goal_share=0.58, followed=17, goal_low=0.4, goal_high=0.74
+        ),
         SimilarPatients("medium start", 51, None, None, followed=0),
         SimilarPatients("high start", 30, None, None, followed=26),
     )
@@ -292,7 +294,8 @@ def test_a_share_stands_beside_how_many_were_followed_to_the_end() -> None:
     shown = " ".join(
         " ".join(read_html(render_patient_page(replace(advice, why=why))).text).split()
     )
-    assert "Low start 46 58 of 100 (17 followed to the end)" in shown
+    assert "Low start 46 58 of 100; 40 to 74 (17 followed to the end)" in shown
+    assert "Beside each share of 100 stands its 95 % interval" in shown
     assert "Medium start 51 too few followed to the end High start 30 not shown" in shown
     assert "Some patients left before the end. They count for as long as they were" in shown
     state = ADVICE_BY_STATE[TOO_FEW_ALIKE]

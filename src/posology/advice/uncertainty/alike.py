@@ -58,6 +58,8 @@ class OptionCount:
     followed: int | None = None
     """Of them, those followed to the window's end, with nothing that settles it before; 0 also
     where 1 to 4; None where nobody left."""
+    effective_size: float | None = None
+    """Patients without weights whose share would be as sure as `goal_share` (Kish 1965)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,7 +252,7 @@ def _count(
         and not _is_known_after(cohort)
         and None not in (_if_enough(reached), _if_enough(missed))
     )
-    share, followed = _followed_share(cohort, rows) if len(rows) else (None, None)
+    share, followed, size = _followed_share(cohort, rows) if len(rows) else (None, None, None)
     number = cohort.outcome[rows]
     number = number[~np.isnan(number) & (cohort.study.outcome.kind not in EVENT_KINDS)]
     return OptionCount(
@@ -260,13 +262,15 @@ def _count(
         mean=float(f"{number.mean():.4g}") if len(number) >= LEAST_COUNT else None,
         goal_share=share if is_shown else None,
         followed=followed,
+        effective_size=size if is_shown else None,
     )
 
 
 def _followed_share(
     cohort: Cohort, rows: Int64[np.ndarray, " given"]
-) -> tuple[float | None, int | None]:
-    """Share of patients that reach an event's goal, and how many were followed to the end.
+) -> tuple[float | None, int | None, float | None]:
+    """Share of patients that reach an event's goal, how many were followed to the end, and the
+    weights' effective size, (sum of weights)^2 / sum of squares (Kish 1965).
 
     Known outcomes weighted by 1 / P(followed until then): the estimate of Kaplan and Meier 1958, of
     Aalen and Johansen 1978 where events compete (Satten and Datta 2001,
@@ -275,18 +279,20 @@ def _followed_share(
     """
     by, days = cohort.resolved_by, cohort.resolved_days
     if cohort.study.outcome.kind not in EVENT_KINDS or by is None or days is None:
-        return None, None
+        return None, None, None
     has_left = by[rows] == CENSORED
     if not has_left.any():
-        return None, None
+        return None, None, None
     followed = int((by[rows] == WINDOW_END).sum())
     if followed < LEAST_COUNT:
-        return None, 0
+        return None, 0, None
     time = days[rows].astype(np.float64)
     all_alike = np.zeros(len(rows), dtype=np.int64), np.zeros((len(rows), 0))
     staying = survival_before(fit_survival(time, has_left, *all_alike), time, *all_alike)
-    reached = (cohort.effective[rows] == 1) / staying
-    return float(f"{reached.sum() / len(rows):.4g}"), followed
+    weight = ~has_left / staying
+    share = weight[cohort.effective[rows] == 1].sum() / len(rows)
+    size = weight.sum() ** 2 / (weight**2).sum()
+    return float(f"{share:.4g}"), followed, float(f"{size:.4g}")
 
 
 def _if_enough(count: int) -> int | None:

@@ -42,6 +42,7 @@ from posology.domain.profile import Profile
 from posology.domain.recommendation.findings import Certainty
 from posology.domain.recommendation.option import DoseAdvice
 from posology.domain.recommendation.why import SimilarPatients
+from posology.domain.statistics.wilson import wilson_limits
 from posology.domain.study import EVENT_KINDS, Study
 from posology.language.catalogue import deferred, tr
 
@@ -164,15 +165,25 @@ def _similar(cell: Cell, study: Study) -> tuple[SimilarPatients, ...]:
     is_dose = study.outcome.kind == "dose_class" and study.dose is not None
     unit = study.dose.unit if is_dose else plain_unit(study.outcome.unit)
     is_change = study.outcome.change is not None and study.outcome.range is None
-    rows = zip(study.formulary.treatments, cell.options, strict=True)
+    rows = [(t.title, n) for t, n in zip(study.formulary.treatments, cell.options, strict=True)]
     if study.outcome.kind in EVENT_KINDS:
-        return tuple(_of_event(treatment.title, count) for treatment, count in rows)
-    return tuple(
-        SimilarPatients(
-            treatment.title, count.known, count.reached_goal, count.mean, unit, is_change
-        )
-        for treatment, count in rows
+        return tuple(_with_interval(_of_event(*row), row[1].effective_size) for row in rows)
+    counts = (
+        SimilarPatients(title, n.known, n.reached_goal, n.mean, unit, is_change)
+        for title, n in rows
     )
+    return tuple(_with_interval(count, None) for count in counts)
+
+
+def _with_interval(row: SimilarPatients, effective_size: float | None) -> SimilarPatients:
+    """With the interval of the share that reaches the goal, where there is a share."""
+    share, size = row.goal_share, effective_size
+    if row.reached_goal is not None and row.patients:
+        share, size = row.reached_goal / row.patients, row.patients
+    if share is None or not size:
+        return row
+    low, high = wilson_limits(min(share, 1.0), float(size))
+    return replace(row, goal_low=round(low, 4), goal_high=round(high, 4))
 
 
 def _of_event(title: str, count: OptionCount) -> SimilarPatients:

@@ -75,6 +75,11 @@ class SimilarPatients:
     followed: int | None = None
     """Followed to the end, nothing having settled the goal before; 0 also where fewer than 5,
     which is too few for a figure; None where nobody left."""
+    goal_low: float | None = None
+    """95 % interval of the share that reaches the goal, by Wilson: of the count, or of as many as
+    the weights of Kaplan and Meier's estimate are worth (Kish 1965). None where neither is shown,
+    and of a policy that was saved without this number."""
+    goal_high: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

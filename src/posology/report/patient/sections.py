@@ -12,7 +12,7 @@ from posology.domain.recommendation.findings import (
     WARNING,
     SafetyFinding,
 )
-from posology.domain.recommendation.option import FORBIDDEN
+from posology.domain.recommendation.option import FORBIDDEN, Estimate
 from posology.domain.recommendation.recommendation import (
     ALL_FORBIDDEN,
     FACT_MISSING,
@@ -176,24 +176,31 @@ def _similar_row(row: SimilarPatients) -> SimilarRow:
         return SimilarRow(title, tr(UNDER_5), "", "", "")
     reached, share = tr(NOT_SHOWN), ""
     if row.followed is not None:
-        reached, share = _followed_words(row.goal_share, row.followed)
+        reached, share = _followed_words(row, row.followed)
     elif row.reached_goal is not None and row.reached_goal >= MIN_CELL:
         reached = number(f"{row.reached_goal:,}")
-        of_100 = words.count_words(100 * row.reached_goal / row.patients)
-        share = tr("({count} of 100)").format(count=of_100)
+        share = f"({_of_100(row, row.reached_goal / row.patients)})"
     mean = "" if row.mean is None else words.value_words(row.mean, "mean")
     return SimilarRow(title, number(f"{row.patients:,}"), reached, share, mean)
 
 
-def _followed_words(share: float | None, followed: int) -> tuple[str, str]:
+def _of_100(row: SimilarPatients, share: float) -> str:
+    """`59 of 100; 49 to 68`: a share and, where it has one, its interval."""
+    shown = tr("{count} of 100").format(count=words.count_words(100 * share))
+    if row.goal_low is None or row.goal_high is None:
+        return shown
+    interval = Estimate(100 * share, 100 * row.goal_low, 100 * row.goal_high)
+    return f"{shown}; {words.interval_words(interval, '')}"
+
+
+def _followed_words(row: SimilarPatients, followed: int) -> tuple[str, str]:
     """How many of 100 reach the goal, and how many were followed so long."""
     if followed < MIN_CELL:
         return tr("too few followed to the end"), ""
-    if share is None:
+    if row.goal_share is None:
         return tr(NOT_SHOWN), ""
-    reached = tr("{count} of 100").format(count=words.count_words(100 * share))
     text = tr("({count} followed to the end)").format(count=number(f"{followed:,}"))
-    return reached, text
+    return _of_100(row, row.goal_share), text
 
 
 def similar_heads(advice: Recommendation) -> tuple[str, ...]:
@@ -242,7 +249,19 @@ def similar_note(advice: Recommendation) -> str:
     )
     share = tr(FEW_FACTS) if has_figures(advice) else tr(_FEW_FACTS_ALONE)
     return " ".join(
-        part for part in (who, counted.strip(), share, _left_note(advice), limits) if part
+        part
+        for part in (who, counted.strip(), share, _left_note(advice), _chance_note(advice), limits)
+        if part
+    )
+
+
+def _chance_note(advice: Recommendation) -> str:
+    """What the ranges beside the shares are; empty where no share has one."""
+    if all(row.goal_low is None for row in advice.why.similar):
+        return ""
+    return tr(
+        "Beside each share of 100 stands its 95 % interval: what else it may be by chance, the "
+        "wider the fewer patients."
     )
 
 
