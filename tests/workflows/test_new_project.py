@@ -160,8 +160,8 @@ def test_numbers_need_a_goal_and_a_unit_only_where_there_is_one(tmp_path) -> Non
     project = plan(tmp_path, text, goal=">=110", days="30", randomised=True)
     study = study_of(project)
     assert study.outcome.within_days == 30
-    wanted = "Which drug leads to score after of at least 110, for the patients of this table."
-    assert study.purpose == wanted, "without the window, which a user edits at its own place"
+    wanted = "Which drug is best, judged by score after, for the patients of this table."
+    assert study.purpose == wanted, "without goal and window, which a user edits at their own place"
     assert "at_least = 110.0 }\n" in project.files["study.toml"]
     assert study.assignment.randomised
     assert [t.name for t in study.formulary.treatments] == ["a", "b"]

@@ -7,7 +7,7 @@ from posology.records.sources.tables.column_kinds import Column, plain_name, uni
 from posology.records.sources.tables.sql import YES
 from posology.records.sources.tables.suggest import quoted
 from posology.workflows.new.mapping import ENTRY, arm_code, check, covariate_code, outcome_code
-from posology.workflows.new.roles import OCCURS, Roles
+from posology.workflows.new.roles import Roles
 from posology.workflows.new.table import Table
 
 AGE = re.compile(r"^age(_y|$)|^alter$|^wiek$")
@@ -61,19 +61,11 @@ def label(column: Column) -> str:
 
 def project_title(table: Table, roles: Roles) -> str:
     """One line for readers."""
-    outcome, _, _ = label(table.column(roles.outcome, "--outcome")).partition(", ")
-    return f"{_words(roles.treatment)} and {outcome}"
+    return f"{_words(roles.treatment)} and {_outcome_name(table, roles)}"
 
 
-def _goal(table: Table, roles: Roles) -> str:
-    """A good outcome in words, such as `sbp after of at most 140 mmHg`."""
-    outcome, _, unit = label(table.column(roles.outcome, "--outcome")).partition(", ")
-    if roles.kind == "number":
-        bound = "at most" if roles.goal.startswith("<") else "at least"
-        return f"{outcome} of {bound} {roles.goal[2:]} {unit}".strip()
-    if roles.kind == "date":
-        return f"{'an event' if roles.goal == OCCURS else 'no event'} under {outcome!r}"
-    return f"{outcome}: {roles.goal}" if roles.goal else f"no {outcome}"
+def _outcome_name(table: Table, roles: Roles) -> str:
+    return label(table.column(roles.outcome, "--outcome")).partition(", ")[0]
 
 
 def _words(name: str) -> str:
@@ -86,8 +78,8 @@ def _question(table: Table, roles: Roles, name: str) -> Iterator[str]:
     yield "format = 1"
     yield f"name = {quoted(name)}"
     yield f"title = {quoted(project_title(table, roles))}"
-    question = f"Which {_words(roles.treatment)} leads to {_goal(table, roles)}"
-    purpose = f"{question}, for the patients of this table."
+    best = f"Which {_words(roles.treatment)} is best, judged by {_outcome_name(table, roles)}"
+    purpose = f"{best}, for the patients of this table."  # pages add the goal, as it stands below
     yield f"purpose = {quoted(purpose)}  # CHECK: shown with every recommendation"
     yield 'limits = "Patients unlike those of this table."  # CHECK: who it is not for'
     yield ""
