@@ -1,3 +1,5 @@
+from posology.language.catalogue import in_language
+from posology.language.numbers import number
 from posology.report.axis import axis_ticks, tick_label
 
 
@@ -9,3 +11,11 @@ def test_ticks_are_few_and_round() -> None:
 
 def test_a_label_has_a_minus_sign_and_no_needless_decimals() -> None:
     assert [tick_label(x) for x in (-10.0, 0.0, 0.5)] == ["\u221210", "0", "0.5"]
+
+
+def test_thousands_are_marked_at_any_size() -> None:
+    """A million read 1e+06 on an axis, beside 1,000,000 in the table."""
+    large = [tick_label(x) for x in (-12_000.0, 1_000_000.0, 1000.5)]
+    assert large == ["\u221212,000", "1,000,000", "1,000.5"]
+    with in_language("de"):
+        assert number(large[1]) == "1.000.000"

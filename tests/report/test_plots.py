@@ -40,6 +40,17 @@ def test_the_alternative_text_has_first_and_last_values():
     )
 
 
+def test_axes_mark_thousands_as_the_page_does():
+    figure = Figure(layout="constrained")
+    axes = figure.add_subplot()
+    axes.plot([0.0, 0.25], [-4_000, 12_000])
+    label_axes(axes, "share", "Mean outcome (EUR)")
+    figure.draw_without_rendering()
+    shown = [[t.get_text() for t in axis.get_ticklabels()] for axis in (axes.xaxis, axes.yaxis)]
+    assert "0.10" in shown[0]
+    assert {"12,000", "\u22124,000"} <= set(shown[1])
+
+
 def test_a_label_is_wrapped_and_never_cut():
     """The second was cut to `SGLT2 inhibitor (empagliflozin) for…`."""
     names = ["usual care", "SGLT2 inhibitor (empagliflozin) for all patients of the clinic"]

@@ -12,5 +12,5 @@ def axis_ticks(low: float, high: float) -> list[float]:
 
 
 def tick_label(tick: float) -> str:
-    """A number with a minus sign, not a hyphen."""
-    return f"{tick:,g}".replace("-", "\u2212")
+    """A number written out: thousands are marked, a minus sign is no hyphen."""
+    return f"{tick:,.10g}".replace("-", "\u2212")

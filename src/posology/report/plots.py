@@ -5,10 +5,12 @@ from textwrap import wrap
 from typing import Literal
 
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import FuncFormatter, MaxNLocator, ScalarFormatter
 
+from posology.report.axis import tick_label
 from posology.report.inline_figure import InlineFigure
 from posology.report.svg import GRID, INK, MUTED, SERIES, inline_figure
 
@@ -48,14 +50,22 @@ def label_rows(axes: Axes, names: Sequence[str], row: float) -> None:
 
 
 def label_axes(axes: Axes, x: str, y: str) -> None:
-    """Set the axis labels, and use the page's colours."""
+    """Set the labels of axes that have their data, and write and colour them as the page does."""
     axes.set_xlabel(wrap_label(x), color=INK)
     axes.set_ylabel(wrap_label(y), color=INK)
     axes.tick_params(colors=MUTED, labelcolor=INK, length=3)
+    _mark_thousands(axes.xaxis)
+    _mark_thousands(axes.yaxis)
     for side, spine in axes.spines.items():
         spine.set_color(GRID)
         spine.set_visible(side in ("left", "bottom"))
     axes.set_facecolor("none")
+
+
+def _mark_thousands(axis: Axis) -> None:
+    is_large = max(map(abs, axis.get_view_interval())) >= 1000
+    if is_large and isinstance(axis.get_major_formatter(), ScalarFormatter):
+        axis.set_major_formatter(FuncFormatter(lambda tick, _: tick_label(tick)))
 
 
 def add_legend(axes: Axes, corner: _Corner, title: str | None) -> None:

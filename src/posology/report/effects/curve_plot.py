@@ -31,7 +31,7 @@ def draw_curves(curves: EventCurves) -> str:
 
 def _describe(curve: EventCurve, horizon: float) -> str:
     return (
-        f"{curve.option}: {100 * curve.share[-1]:.0f} % without the event at day {horizon:g}, "
+        f"{curve.option}: {100 * curve.share[-1]:.0f} % without the event at day {horizon:,g}, "
         f"{curve.events:,} events among {curve.patients:,}"
     )
 
