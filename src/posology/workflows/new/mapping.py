@@ -14,15 +14,13 @@ from posology.records.sources.tables.suggest import (
     time_lines,
 )
 from posology.workflows.new.roles import Roles
+from posology.workflows.new.slips import ordinary_range
 from posology.workflows.new.table import Table
 
 ENTRY, OUTCOME, END = "TRIAL//ENTRY", "OUTCOME", "OBSERVATION_PERIOD//END"
 NO_DATE = "2000-01-01"
 """Day of entry of tables without dates (made up; only intervals count)."""
 _LATE = "may be known only after the treatment"
-_FAR = 10.0
-"""Distance from the middle half of a column's numbers, in widths of it, from which one may be a
-slip. Our choice."""
 
 
 def arm_code(roles: Roles, arm: str) -> str:
@@ -152,7 +150,8 @@ def _oddities(table: Table, column: Column) -> Iterator[str]:
         numbers = table.numbers(column.name)
         first, _, third = quantiles(numbers, n=4) if len(numbers) > 1 else (0.0, 0.0, 0.0)
         low, high = min(numbers, default=0.0), max(numbers, default=0.0)
-        if max(first - low, high - third) > _FAR * (third - first) > 0:
+        least, most = ordinary_range(numbers)
+        if low < least or high > most:
             middle = f"half of them from {first:g} to {third:g}"
             yield f"# CHECK: numbers from {low:g} to {high:g}, {middle}. Is one a slip?"
         return
