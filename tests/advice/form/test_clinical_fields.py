@@ -10,7 +10,7 @@ import pytest
 from posology.advice.form.blank import blank_form
 from posology.advice.form.build import build_form, build_study_form
 from posology.advice.form.field import Form, Limits
-from posology.advice.form.limits import spread_limits
+from posology.advice.form.limits import number_limits, spread_limits
 from posology.advice.form.reading import read_filled_form, read_records
 from posology.advice.form.training_facts import TrainingFacts
 from posology.cohorts.study.reader import read_study
@@ -242,3 +242,14 @@ def test_the_form_of_a_study_names_the_codes_that_the_study_names() -> None:
     assert fields["age"].startswith("age in years")
     assert fields["sex"] == "any of F (female), M (male) [SEX]"
     assert "measurement" not in fields
+
+
+def test_a_height_in_metres_is_refused_under_a_code_of_ones_own() -> None:
+    """Of fewer than 20 patients no range is kept: the code's words, or its name, and unit tell."""
+    form = clinical_form(rows=(("LAB//HEIGHT", "cm", 0.0, 1.0, None, None, "height"),))
+    with pytest.raises(RecordError, match=r"1.8 cm cannot be right: it must be from 20 to 275 cm"):
+        read({"height": 1.80}, form)
+    assert read({"height": "1.80 m"}, form) == [("LAB//HEIGHT", 180.0, None)]
+    named = replace(STUDY, names=(("LAB//17", "body height, cm"),))
+    assert number_limits(named, "LAB//17", "cm", Limits()) == Limits(20.0, 275.0)
+    assert number_limits(named, "LAB//18", "cm", Limits()) == Limits()

@@ -74,3 +74,31 @@ def test_an_invalid_code_book_is_an_error(tmp_path, text, message):
     path.write_text(text)
     with pytest.raises(RecordError, match=message):
         load_codebook(path)
+
+
+@pytest.mark.parametrize(
+    ("code", "unit", "low", "high"),
+    [
+        ("HEIGHT", "cm", 20.0, 275.0),
+        ("VITAL//Body_Height", "CM", 20.0, 275.0),
+        ("BASELINE//height_cm", "cm", 20.0, 275.0),
+        ("LAB//HEIGHT", "m", 0.2, 2.75),
+        ("LAB//HEIGHT", "inches", 7.874, 108.3),
+        ("LAB//HEIGHT", None, None, None),
+        ("LAB//HEIGHT", "mmHg", None, None),
+        ("LAB//FUNDAL_HEIGHT", "cm", None, None),
+        ("HEIGHT//sitting", "cm", None, None),
+        ("TUMOUR//SIZE", "cm", None, None),
+    ],
+)
+def test_a_body_height_is_known_by_its_words_and_unit(code, unit, low, high):
+    """1.80 cm was accepted under a hospital's own code, and refused under LOINC's."""
+    rule = code_rule(code, unit, BOOK)
+    assert (rule.low, rule.high, rule.factor) == (low, high, 1.0)
+
+
+def test_a_code_book_of_ones_own_comes_before_the_words(tmp_path):
+    path = tmp_path / "own.toml"
+    path.write_text('[code."LAB//HEIGHT"]\nunit = "cm"\nlow = 1\nhigh = 10\n')
+    rule = code_rule("LAB//HEIGHT", "cm", load_codebook(path))
+    assert (rule.low, rule.high) == (1.0, 10.0)

@@ -6,10 +6,10 @@ from statistics import NormalDist
 
 from posology.advice.form.field import Limits
 from posology.advice.form.training_facts import BEHIND, TrainingFacts
-from posology.domain.codes import has_prefix
+from posology.domain.codes import given_name, has_prefix
 from posology.domain.profile import Profile
 from posology.domain.study import Study
-from posology.records.pipeline.units import plausible_limits
+from posology.records.pipeline.units import height_limits, plausible_limits
 
 AGE = Limits(0.0, 120.0)
 """Years; our choice (the oldest person on record lived to 122)."""
@@ -61,8 +61,7 @@ def number_limits(study: Study, code: str, unit: str, seen: Limits) -> Limits:
     own = [r for r in study.profile.limits if any(has_prefix(code, c) for c in r.codes)]
     if own:
         return Limits(own[-1].bounds.at_least, own[-1].bounds.at_most)
-    book_unit, low, high = plausible_limits(code)
-    book = Limits(low, high) if book_unit == unit else Limits()
+    book = _book_limits(study, code, unit)
     if seen.low is None or seen.high is None or seen.low == seen.high:
         return book
     if not (book.contains(seen.low) and book.contains(seen.high)):
@@ -71,6 +70,14 @@ def number_limits(study: Study, code: str, unit: str, seen: Limits) -> Limits:
     lows = [x for x in (book.low, spread.low) if x is not None]
     highs = [x for x in (book.high, spread.high) if x is not None]
     return Limits(max(lows), min(highs))
+
+
+def _book_limits(study: Study, code: str, unit: str) -> Limits:
+    book_unit, low, high = plausible_limits(code)
+    if book_unit is None:
+        name = given_name(code, study.names).partition(", ")[0]
+        return Limits(*height_limits(name or code, unit))
+    return Limits(low, high) if book_unit == unit else Limits()
 
 
 def spread_limits(low: float, high: float) -> Limits:

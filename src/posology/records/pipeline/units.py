@@ -33,6 +33,7 @@ DIMENSIONS = (
     "pressure",
     "enzyme",
 )
+_BODY_HEIGHT = "LOINC//8302-2"
 ENTRY_KEYS = {"name", "unit", "low", "high", "molar_mass"}
 
 
@@ -124,7 +125,7 @@ def code_rule(code: str, unit: str | None, book: dict[str, Any]) -> CodeRule:
     if entry is None:
         family = clean.partition("//")[0]
         target = _default_unit(family, spelled, book)
-        bounds = (0.0, None) if family in DOSE_FAMILIES else (None, None)
+        bounds = (0.0, None) if family in DOSE_FAMILIES else height_limits(clean, target)
     else:
         target = entry.get("unit", spelled)
         bounds = (_limit(entry, "low"), _limit(entry, "high"))
@@ -199,6 +200,22 @@ def plausible_limits(code: str) -> tuple[str | None, float | None, float | None]
     """Unit and plausible limits of a code in the package's code book; None where it has none."""
     entry = _find_entry(normalise_code(code), load_codebook()["code"]) or {}
     return entry.get("unit"), _limit(entry, "low"), _limit(entry, "high")
+
+
+def height_limits(code: str, unit: str | None) -> tuple[float | None, float | None]:
+    """Limits of a body height under a code or name that the book does not list, in its own unit.
+
+    Told by its words, `HEIGHT` or `body height`, in a unit of length. Of other words neither tells
+    what they are: a creatinine may be in serum or urine, a weight a newborn's in g.
+    """
+    book = load_codebook()
+    last = re.sub(r"[\W_]+", " ", code.rpartition("//")[2]).lower()
+    words = last.strip().removesuffix(f" {(unit or '').lower()}")
+    factor = book["length"].get(unit)
+    if factor is None or words not in ("height", "body height"):
+        return None, None
+    entry, in_cm = book["code"][_BODY_HEIGHT], factor / book["length"]["cm"]
+    return float(f"{entry['low'] / in_cm:.4g}"), float(f"{entry['high'] / in_cm:.4g}")
 
 
 def title_of(code: str) -> str:
