@@ -31,7 +31,7 @@ from posology.learners.offline_rl.cql import ConservativeQLearning
 from posology.learners.offline_rl.iql import ImplicitQLearning
 from posology.learners.offline_rl.q_network import QNetworkSettings
 from posology.learners.recurrent.joint import JointValuePolicy, joint_values, weigh_by_outcomes
-from posology.learners.recurrent.learner import RecurrentQ
+from posology.learners.recurrent.learner import RecurrentQ, ValuePhase
 from posology.learners.recurrent.network import RecurrentSizes
 from posology.learners.recurrent.schedule import Schedule, schedule_for
 from posology.simulators.belief.care import usual_care
@@ -67,8 +67,7 @@ def plain_gru(patients: int, visits: float, seed: int) -> RecurrentQ:
     return RecurrentQ(
         RecurrentSizes(members=1, dropout=0.0),
         pessimism=0.0,
-        min_support=0.0,
-        forecast_weight=0.0,
+        remembering=ValuePhase(min_support=0.0, forecast_weight=0.0),
         schedule=Schedule(ours.batch, 0, ours.first + ours.second, ours.learning_rate, 0.0),
         seed=seed,
     )

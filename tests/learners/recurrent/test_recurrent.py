@@ -9,7 +9,7 @@ import torch
 from posology.domain.cohort import TRAIN, VALIDATION, select_split, subset_decisions
 from posology.domain.policy import allow_all_treatments
 from posology.domain.statistics.link_functions import softmax
-from posology.learners.features.visit_sequences import fit_visits
+from posology.learners.features.visit_sequences import fit_visits, without_memory
 from posology.learners.recurrent.dataset import (
     build_sequences,
     fit_scale,
@@ -20,19 +20,23 @@ from posology.learners.recurrent.learner import RecurrentQ
 from posology.learners.recurrent.network import RecurrentEnsemble, RecurrentOutput, RecurrentSizes
 from posology.learners.recurrent.schedule import Schedule, schedule_for
 from posology.learners.recurrent.weights import predict_outputs
+from posology.simulators.conversion import StudyNames, to_cohort
+from posology.simulators.mdp import sample_trajectories
 from tests.builders.belief_cohort import small_trajectories
+from tests.builders.decision_processes import random_mdp, uniform_policy
 
 SMALL = RecurrentQ(RecurrentSizes(state=12, hidden=12, members=2), schedule=Schedule(32, 30, 30))
-TRACE = 0.7
+TRACE, MIN_SUPPORT = 0.7, 0.1
 
 
 def split(cohort):
     return select_split(cohort, TRAIN), select_split(cohort, VALIDATION)
 
 
-def test_numpy_outputs_equal_torch_outputs() -> None:
+@pytest.mark.parametrize("of_spec", [lambda spec: spec, without_memory])
+def test_numpy_outputs_equal_torch_outputs(of_spec) -> None:
     train, _ = split(small_trajectories())
-    spec = fit_visits(train)
+    spec = of_spec(fit_visits(train))
     data = build_sequences(train, spec, fit_scale(train))
     shape = data.visits.values.shape[1], len(spec.flag_code), spec.treatments
     network = RecurrentEnsemble(shape, SMALL.sizes, torch.Generator().manual_seed(0)).eval()
@@ -48,6 +52,28 @@ def test_numpy_outputs_equal_torch_outputs() -> None:
 @pytest.fixture(scope="module")
 def policy():
     return SMALL.fit(*split(small_trajectories(200)))
+
+
+@pytest.fixture(scope="module")
+def of_codes():
+    """A cohort in which one code is the whole state, and a policy learned from it."""
+    rng = np.random.default_rng(0)
+    mdp = random_mdp(rng, states=6)
+    logged = sample_trajectories(mdp, uniform_policy(mdp), 600, rng)
+    cohort = to_cohort(logged, StudyNames("codes", mdp.names))
+    return cohort, replace(SMALL, schedule=Schedule(64, 100, 20)).fit(*split(cohort))
+
+
+def test_memory_is_given_up_where_the_last_visit_forecasts_better(policy, of_codes) -> None:
+    assert policy.spec.remembers
+    cohort, alone = of_codes
+    assert not alone.spec.remembers
+    allowed = allow_all_treatments(cohort.last_step, alone.formulary)
+    values = alone.predict_effectiveness(cohort.history, cohort.last_step, allowed)
+    state = cohort.history.code[cohort.history.event_offsets[cohort.last_step + 1] - 1]
+    for code in np.unique(state):
+        same = values[state == code]
+        np.testing.assert_allclose(same, same[:1].repeat(len(same), 0), atol=1e-6)
 
 
 def test_every_step_of_a_batch_is_judged_as_if_alone(policy) -> None:
@@ -101,7 +127,7 @@ def naive_targets(learner, values, probability, data) -> list[float]:
             if ahead is not None:
                 goal += data.discount * (ahead + zero)
             p = probability[row] * data.allowed[row]
-            best = np.where(p >= learner.min_support * p.max(), low[row], -np.inf)
+            best = np.where(p >= MIN_SUPPORT * p.max(), low[row], -np.inf)
             does_it = best.argmax() == data.treatment[row] and not np.isnan(goal)
             more = TRACE * data.weight[row] * (goal - best.max()) if does_it else 0.0
             ahead = best.max() + more
@@ -110,9 +136,10 @@ def naive_targets(learner, values, probability, data) -> list[float]:
     return goals
 
 
-def test_targets_follow_the_clinicians_while_they_do_what_the_policy_would() -> None:
+@pytest.mark.parametrize("of_spec", [lambda spec: spec, without_memory])
+def test_targets_follow_the_clinicians_while_they_do_what_the_policy_would(of_spec) -> None:
     train, _ = split(small_trajectories(60))
-    data = build_sequences(train, fit_visits(train), fit_scale(train))
+    data = build_sequences(train, of_spec(fit_visits(train)), fit_scale(train))
     rng = np.random.default_rng(1)
     reward, weight = data.reward.copy(), np.ones_like(data.weight)
     reward[::7], weight[::5], weight[::7] = np.nan, 1.25, 0.0
@@ -123,7 +150,7 @@ def test_targets_follow_the_clinicians_while_they_do_what_the_policy_would() -> 
     choice = rng.normal(size=values.shape).astype(np.float32)
     batch = gather(data, np.arange(len(data)))
     output = RecurrentOutput(*(torch.from_numpy(v) for v in (values, choice, values, values)))
-    found = SMALL.targets(output, batch, data, TRACE)
+    found = SMALL.targets(output, batch, data, TRACE, MIN_SUPPORT)
     expected = naive_targets(SMALL, values, softmax(choice, axis=2).mean(axis=0), data)
     assert np.isnan(expected).sum() < len(expected) / 2
     np.testing.assert_allclose(found.numpy(), expected, atol=1e-4)

@@ -32,6 +32,8 @@ class VisitSpec:
     """Of the columns of `Visits.values` on training visits; the scale is 0 where constant."""
     pieces: Pieces = NO_PIECES
     """Of the numbers of `value_code`."""
+    remembers: bool = True
+    """Whether a visit follows those before it; else each stands alone, without past treatments."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -48,8 +50,8 @@ class Visits:
     offsets: Int64[np.ndarray, " sequence_plus_one"]
     """Visits of sequence i are rows offsets[i] to offsets[i + 1]."""
     subject: Int64[np.ndarray, " sequence"]
-    """In ascending order; a subject has more than one sequence only where a decision stands
-    between two treatments, none of which was given there."""
+    """In ascending order; a subject has more than one sequence only where nothing is remembered,
+    or a decision stands between two treatments, none of which was given there."""
     decision: Int64[np.ndarray, " decision"]
     """The visit at whose end each decision is made."""
 
@@ -75,6 +77,20 @@ def fit_visits(cohort: Cohort) -> VisitSpec:
     )
 
 
+def without_memory(spec: VisitSpec) -> VisitSpec:
+    """The same of each visit alone: what it holds, but for the treatments given before."""
+    numbers, times = len(spec.value_code), 3
+    before = np.zeros(len(spec.scale), dtype=bool)
+    before[numbers : 2 * numbers] = True  # change since the last visit
+    before[3 * numbers : 3 * numbers + spec.treatments + 1 + times] = True
+    return replace(
+        spec,
+        flag_code=spec.flag_code[spec.option[spec.flag_code] < 0],
+        scale=np.where(before, np.float32(0.0), spec.scale),
+        remembers=False,
+    )
+
+
 def build_visits(spec: VisitSpec, history: History, decisions: StepIndex) -> Visits:
     """The visits up to each decision, from its visible events only."""
     layout = lay_out_visits(spec.option, history, decisions)
@@ -84,12 +100,16 @@ def build_visits(spec: VisitSpec, history: History, decisions: StepIndex) -> Vis
     code = history.code[ragged_arange(starts, counts)]
     owner = np.repeat(np.arange(len(counts)), counts)
     is_flag = np.isin(code, spec.flag_code)
+    offsets, subject = layout.offsets, layout.subject
+    if not spec.remembers:
+        subject = np.repeat(subject, np.diff(offsets))
+        offsets = np.arange(len(subject) + 1)
     return Visits(
         values,
         np.searchsorted(spec.flag_code, code[is_flag]).astype(np.int64),
         offsets_from_counts(np.bincount(owner[is_flag], minlength=len(counts))),
-        layout.offsets,
-        layout.subject,
+        offsets,
+        subject,
         layout.decision,
     )
 

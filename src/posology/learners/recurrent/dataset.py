@@ -69,6 +69,8 @@ class Batch:
     has_next: Bool[Tensor, " decision"]
     following: Float[Tensor, "decision column"]
     """Columns of the next decision's visit; the decision's own where there is none."""
+    longest: int
+    """Decisions of the patient with the most."""
 
 
 def fit_scale(train: Cohort) -> ValueScale:
@@ -157,6 +159,7 @@ def gather(data: SequenceData, patients: Int64[np.ndarray, " patient"]) -> Batch
             )
         ),
         torch.from_numpy(visits.values[visits.decision[later]]),
+        int(np.diff(data.decision_offsets)[patients].max(initial=0)),
     )
 
 

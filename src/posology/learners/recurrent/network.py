@@ -117,7 +117,9 @@ class RecurrentEnsemble(nn.Module):
         state, states = gates.new_zeros(members, max(batch.going, default=0), size), []
         for inward in gates.split(batch.going, 1):
             state = state[:, : inward.shape[1]]
-            inner = torch.baddbmm(self.carried_bias[:, None], state, self.carried)
+            inner = self.carried_bias[:, None]
+            if states:  # else there is nothing to carry
+                inner = torch.baddbmm(inner, state, self.carried)
             both = torch.sigmoid(inward[..., : 2 * size] + inner[..., : 2 * size])
             reset, update = both.chunk(2, -1)
             new = torch.tanh(inward[..., 2 * size :] + reset * inner[..., 2 * size :])
