@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from posology.advice.form.limits import training_range
-from posology.advice.form.training_facts import BEHIND, LEAST, measure_facts
+from posology.advice.form.training_facts import BEHIND, LEAST, measure_facts, median_days
 from posology.domain.cohort import TRAIN, Cohort, select_split
 from tests.builders.policies import iwpc_cohort
 
@@ -83,3 +83,13 @@ def test_a_policy_saved_with_its_extremes_has_them(train: Cohort) -> None:
     assert newer.contains(ends.low or 0.0)
     assert newer.contains(ends.high or 0.0)
     assert newer.low != ends.low
+
+
+@pytest.mark.parametrize(("patients", "expected"), [(BEHIND - 1, 3.0), (BEHIND, 1000.0)])
+def test_the_days_before_a_decision_are_of_all_codes_where_few_have_one(
+    patients: int, expected: float
+) -> None:
+    owner = np.arange(patients + 20)
+    code = np.where(owner < patients, 0, 1)
+    days = np.where(code == 0, 1000.0, 3.0)
+    assert median_days(owner, code, days, 3) == (expected, 3.0, None)

@@ -86,6 +86,10 @@ def test_a_study_without_classes_takes_thirds_of_the_right_doses() -> None:
     counts = np.bincount(band_of(right, fitted.bands))
     assert counts.tolist() == pytest.approx([200, 200, 200], abs=1)
     assert fitted.band_weight == 0.0
+    assert fitted.bands[0].low < right.min()
+    assert fitted.bands[-1].high > right.max()
+    right[right.argmax()] *= 5  # one patient's dose
+    assert fit_dose_intervals(said, right, ()).bands == fitted.bands
 
 
 def test_classes_meet_where_the_study_says() -> None:

@@ -30,7 +30,8 @@ class TrainingFacts:
     high: tuple[float | None, ...]
     """Number above which fewer than BEHIND patients had one."""
     days_before: tuple[float | None, ...]
-    """Median days from the patient's last event of the code to the decision."""
+    """Median days from the patient's last event of the code to the decision; over all codes where
+    fewer than BEHIND patients have the code."""
     several: tuple[str, ...] = ()
     """Prefixes of which a training patient had more than one code."""
     doses: tuple[tuple[str, float, float], ...] = ()
@@ -61,7 +62,7 @@ def measure_facts(train: Cohort) -> TrainingFacts:
         numeric=_rounded(np.bincount(code[is_number], minlength=codes) / count),
         low=tuple(low for low, _, _ in bounds),
         high=tuple(high for _, high, _ in bounds),
-        days_before=_median_days(owner[is_dated], code[is_dated], days, codes),
+        days_before=median_days(owner[is_dated], code[is_dated], days, codes),
         several=_several(train.profile.codes, owner, code),
         doses=_doses(train),
         share=_shares(owner, code, len(last), codes),
@@ -110,10 +111,10 @@ def _decision_time(train: Cohort, last: np.ndarray) -> np.ndarray:
     return train.time[order][row]
 
 
-def _median_days(
+def median_days(
     owner: np.ndarray, code: np.ndarray, days: np.ndarray, codes: int
 ) -> tuple[float | None, ...]:
-    """Median over patients of the days since the last event of each code."""
+    """Median over patients of the days since the last event of each code, or of all."""
     order = np.lexsort((days, owner, code))
     owner, code, days = owner[order], code[order], days[order]
     first = np.ones(len(code), dtype=bool)
@@ -121,10 +122,11 @@ def _median_days(
     code, days = code[first], days[first]
     order = np.lexsort((days, code))
     days = days[order]
+    of_all = float(np.median(days)) if len(days) else 0.0
     ends = np.cumsum(np.bincount(code, minlength=codes))
     starts = np.concatenate([[0], ends[:-1]]) if codes else ends
     return tuple(
-        round(float(np.median(days[a:b])), 2) if b > a else None
+        round(float(np.median(days[a:b])) if b - a >= BEHIND else of_all, 2) if b > a else None
         for a, b in zip(starts.tolist(), ends.tolist(), strict=True)
     )
 

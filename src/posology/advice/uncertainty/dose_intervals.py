@@ -236,9 +236,14 @@ def _log_support(predicted: DosePredictions, weight: float, bands: int) -> BandP
 
 
 def _thirds_as_bands(right: Dose) -> tuple[DoseBand, ...]:
-    """Thirds of the right doses, for studies without classes of the dose."""
+    """Thirds of the right doses, for studies without classes of the dose.
+
+    The outer ends lie beyond all doses of a bell of logarithms with this middle third, and tell of
+    no single patient.
+    """
     cuts = np.quantile(right, np.arange(1, _THIRDS) / _THIRDS)
-    edges = [right.min() / 2, *cuts, right.max() * 2]
+    reach = 2 * (cuts[-1] / cuts[0]) ** 4
+    edges = [cuts[0] / reach, *cuts, cuts[-1] * reach]
     return tuple(DoseBand(float(low), float(high)) for low, high in pairwise(edges))
 
 
