@@ -97,6 +97,7 @@ REFUSED = [
     ({"weight": 1e60}, "`weight` of 1e+60 kg cannot be right"),
     ({"weight": 10**400}, "`weight` of inf kg cannot be right"),
     ({"age": 820}, "`age` of 820 years cannot be right: it must be from 0 to 120 years."),
+    ({"age": "6700"}, "`age` of 6700 years cannot be right: it must be from 0 to 120 years."),
     ({"age": "65-74"}, "65 to 74 years are of two decades, and the model knows decades of age"),
     ({"age": "79-70"}, "'79-70' ends before it begins; swap the ages."),
     (

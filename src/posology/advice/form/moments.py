@@ -9,6 +9,7 @@ from posology.language.catalogue import deferred, tr
 from posology.language.numbers import day
 
 _PARTIAL = re.compile(r"(\d{4})(?:-(\d{2}))?")
+_YEARS = range(1850, 2301)
 EARLIEST = datetime.datetime(1950, 1, 1)  # noqa: DTZ001 - MEDS times have no zone
 """First day of a decision: before it, neither the records nor the guidelines of today's treatments
 mean anything. Our choice."""
@@ -20,7 +21,7 @@ _NO_DAY = deferred("{text} is not a day written year-month-day; write one such a
 
 def parse_moment(text: object, place: str) -> datetime.datetime:
     """The moment, without a time zone; a year is its 1 July, a month its 15th, a day its start."""
-    if isinstance(text, int) and not isinstance(text, bool) and 1850 <= text <= 2300:
+    if isinstance(text, int) and not isinstance(text, bool) and text in _YEARS:
         text = str(text)
     if not isinstance(text, str):
         raise RecordError(f"{place}: {tr(_NO_DATE).format(text=repr(text))}")
@@ -100,8 +101,9 @@ def check_early(moment: datetime.datetime, place: str) -> datetime.datetime:
 
 
 def is_date(text: object) -> bool:
-    """Whether a value is a text that looks like a date."""
-    return isinstance(text, str) and re.match(r"\d{4}(-\d{2}|$)", text.strip()) is not None
+    """Whether a value is a text that looks like a date; 6700 is no year."""
+    found = re.match(r"(\d{4})(-\d{2}|$)", text.strip()) if isinstance(text, str) else None
+    return found is not None and (found[2] != "" or int(found[1]) in _YEARS)
 
 
 def day_words(moment: datetime.datetime) -> str:
