@@ -58,7 +58,7 @@ def write_mapping(table: Table, roles: Roles, file: str) -> str:
         "# What was known at entry. Remove what was not: it would tell the future.",
     ]
     for column in roles.covariates:
-        lines += ["", *_oddities(table, column), *_covariate(column)]
+        lines += ["", *_oddities(table, column), *_covariate(table, column)]
     for name in roles.left_out:
         lines += ["", f"# CHECK: {quoted(name)} is not read: it {_reason(table, roles, name)}."]
     return "\n".join(lines) + "\n"
@@ -97,10 +97,9 @@ def _entry(table: Table, roles: Roles) -> Iterator[str]:
     yield from _time(table, roles.entry)
     yield f"when = {quoted(roles.treatment)}"
     if roles.dose is not None:
-        yield f"value = {quoted(roles.dose)}{check(roles, 'dose', '--dose')}"
-        unit = table.column(roles.dose, "--dose").unit
-        if unit:
-            yield f"unit = {quoted(unit)}"
+        dose = table.column(roles.dose, "--dose")
+        first, *rest = number_lines(dose, table.columns, table.dialect)
+        yield from (f"{first}{check(roles, 'dose', '--dose')}", *rest)
 
 
 def _outcome(table: Table, roles: Roles) -> Iterator[str]:
@@ -114,7 +113,7 @@ def _outcome(table: Table, roles: Roles) -> Iterator[str]:
         return
     if roles.kind == "number":
         yield f"code = {quoted(outcome_code(roles))}"
-        yield from number_lines(column)
+        yield from number_lines(column, table.columns, table.dialect)
     else:
         yield f"code = {quoted(f'{outcome_code(roles)}//{{{roles.outcome}}}')}"
     yield from _outcome_time(table, roles)
@@ -162,7 +161,7 @@ def _oddities(table: Table, column: Column) -> Iterator[str]:
             yield f"# CHECK: {' and '.join(map(quoted, alike))} are read as different values."
 
 
-def _covariate(column: Column) -> Iterator[str]:
+def _covariate(table: Table, column: Column) -> Iterator[str]:
     code, cell = covariate_code(column), f"{{{column.name}}}"
     yield "[[event]]"
     if column.kind == "birth":
@@ -171,7 +170,7 @@ def _covariate(column: Column) -> Iterator[str]:
         yield from time_lines(column, None)
     elif column.kind == "number":
         yield f"code = {quoted(code)}"
-        yield from number_lines(column)
+        yield from number_lines(column, table.columns, table.dialect)
     else:
         yield f"code = {quoted(f'{code}//{cell}')}"
     yield f"when = {quoted(column.name)}"

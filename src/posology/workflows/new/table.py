@@ -9,10 +9,10 @@ from pathlib import Path
 from posology.errors import UserError
 from posology.records.sources.tables.column_kinds import Column, describe_column
 from posology.records.sources.tables.dialect import Dialect, find_dialect
-from posology.records.sources.tables.suggest import check_is_table, read_sample
+from posology.records.sources.tables.number_marks import plain_number
+from posology.records.sources.tables.suggest import check_is_table, mark_of, read_sample
 from posology.workflows.new.request import check_known
 
-_GROUPED = re.compile(r"[-+]?\d{1,3}(\.\d{3})+")
 ROWS = 100_000
 """Rows that are read to describe the columns (our choice)."""
 
@@ -28,9 +28,9 @@ class Table:
     """Of each column; empty where `missing` of a Column says that nothing is known."""
 
     @property
-    def has_commas(self) -> bool:
-        """Whether the decimal mark of the file is a comma; then `5.400` is 5400, as at ingest."""
-        return any(column.decimal == "," for column in self.columns)
+    def mark(self) -> str:
+        """The decimal mark of the file: with a comma `5.400` is 5400, as at ingest."""
+        return mark_of(self.dialect, self.columns)
 
     def column(self, name: str, option: str) -> Column:
         """The column of this name; UserError with the nearest one, if there is none."""
@@ -52,13 +52,15 @@ class Table:
 
     def numbers(self, name: str) -> list[float]:
         """The cells of a column that are numbers."""
-        cells = (_as_number(cell, self.has_commas) for cell in self.filled(name))
+        mark = self.column(name, "column").marks[0] or self.mark
+        cells = (_as_number(cell, mark) for cell in self.filled(name))
         return [number for number in cells if number is not None]
 
     def numbers_where(self, name: str, other: str, value: str) -> list[float]:
         """The same of the rows in which another column has this value."""
         pairs = zip(self.cells[name], self.cells[other], strict=True)
-        cells = (_as_number(cell, self.has_commas) for cell, at in pairs if at == value)
+        mark = self.column(name, "column").marks[0] or self.mark
+        cells = (_as_number(cell, mark) for cell, at in pairs if at == value)
         return [number for number in cells if number is not None]
 
     def days_between(self, start: str, end: str) -> list[int]:
@@ -99,13 +101,10 @@ def read_table(path: Path) -> Table:
     return Table(path, dialect, columns, known)
 
 
-def _as_number(cell: str, has_commas: bool) -> float | None:
+def _as_number(cell: str, mark: str) -> float | None:
     """A number, also with a decimal comma, and 5 of `<5`, as at ingest; None for anything else."""
-    cell = cell.lstrip("<>= ")
-    is_grouped = has_commas and _GROUPED.fullmatch(cell) is not None
-    text = cell.replace(".", "").replace(",", ".") if is_grouped or "," in cell else cell
     try:
-        return float(text)
+        return float(plain_number(cell, mark).lstrip("<>≤≥= "))
     except ValueError:
         return None
 

@@ -8,6 +8,7 @@ from datetime import date, datetime
 
 from posology.records.pipeline.units import DIMENSIONS, load_codebook
 from posology.records.sources.tables.months import guess_language, month_numbers, numeric_format
+from posology.records.sources.tables.number_marks import decimal_mark
 
 SUBJECT = re.compile(
     r"(^|_)(patient|patienten|pat|subject|subj|usubj|person|pid|mrn|pacjent|pacjenta|chory|case"
@@ -68,7 +69,9 @@ class Column:
     """Of dates, the language of the names of months."""
     unit: str | None = None
     """Of numbers, the unit in the column's name, in UCUM."""
-    decimal: str = "."
+    marks: tuple[str, str] = ("", "")
+    """Of numbers, their decimal mark where they show it, else "", and one with a mark of either
+    kind (`decimal_mark`)."""
     system: str | None = None
     """Of codes, their system."""
     ambiguous: bool = False
@@ -111,8 +114,7 @@ def _describe(name: str, filled: Sequence[str]) -> Column:
         if all(pattern.fullmatch(cell.upper()) for cell in filled):
             return Column(name, "code", system=system)
     if _are_numbers(filled) and set(filled) - {"0", "1"}:
-        has_comma = any(DECIMAL_COMMA.fullmatch(cell) for cell in filled)
-        return Column(name, "number", unit=unit_in_name(name), decimal="," if has_comma else ".")
+        return Column(name, "number", unit=unit_in_name(name), marks=decimal_mark(filled))
     distinct = set(filled)
     is_few = len(distinct) <= FEW and (len(filled) > len(distinct) or len(filled) < 3)
     if is_few and max(map(len, distinct)) <= 40:
@@ -138,7 +140,7 @@ def _are_numbers(cells: Sequence[str]) -> bool:
 
 def _as_dates(
     name: str, cells: Sequence[str]
-) -> tuple[tuple[str, ...], str | None, None, str, None, bool, int] | None:
+) -> tuple[tuple[str, ...], str | None, None, tuple[str, str], None, bool, int] | None:
     """Fields `formats` to `misfits` of a Column of dates; None if the cells are none.
 
     A few cells may be no date (31 February): the column is one of dates nevertheless.
@@ -149,7 +151,7 @@ def _as_dates(
         plausible = all(1850 <= int(cell) <= 2100 for cell in dates) if is_year else True
         known = BIRTH.search(plain_name(name)) or ENTRY.search(plain_name(name)) or not is_year
         misfits = len(cells) - sum(map(_is_iso_day, dates))
-        return ((), None, None, ".", None, False, misfits) if plausible and known else None
+        return ((), None, None, ("", ""), None, False, misfits) if plausible and known else None
     language = guess_language(list(cells))
     texts = [month_numbers(cell, language) for cell in cells] if language else list(cells)
     tried = [f for f in FORMATS if "%b" in f.lower()] if language else list(FORMATS)
@@ -159,7 +161,7 @@ def _as_dates(
         return None
     fitting = [f for f in tried if counts[f] == most]
     ambiguous = "%d/%m/%Y" in fitting and "%m/%d/%Y" in fitting
-    return (fitting[0],), language, None, ".", None, ambiguous, len(cells) - most
+    return (fitting[0],), language, None, ("", ""), None, ambiguous, len(cells) - most
 
 
 def _is_iso_day(text: str) -> bool:

@@ -12,6 +12,7 @@ from posology.errors import RecordError
 from posology.records.io.patterns import value_pattern
 from posology.records.pipeline.losses import describe_strays
 from posology.records.sources.tables.column_kinds import DECIMAL_COMMA
+from posology.records.sources.tables.number_marks import decimal_mark, plain_number
 from posology.records.sources.tables.reader import TableInput, mapped_tables, stage_table
 
 ROWS = 1_000
@@ -74,8 +75,14 @@ def _suspicions(table: TableInput, events: pa.Table) -> Iterator[str]:
     if not rows:
         return
     texts = rows - events["text_value"].null_count
-    commas = sum(map(_has_decimal_comma, events["text_value"].to_pylist()))
-    if commas > rows / 20:
+    commas = [text for text in events["text_value"].to_pylist() if _has_decimal_comma(text)]
+    shown, unclear = decimal_mark(commas)
+    if unclear and len(commas) > rows / 20:
+        yield (
+            f"  CHECK: {unclear} of {entry.value!r} is read as {plain_number(unclear, '.')}; with "
+            f'`decimal = ","` as {plain_number(unclear, ",")}'
+        )
+    elif shown and len(commas) > rows / 20:
         yield f'  CHECK: cells of {entry.value!r} have a comma and stay texts: decimal = ","?'
     elif entry.value and entry.unit and texts > rows / 2:
         yield f"  CHECK: most cells of {entry.value!r} are no numbers, but the events have a unit"

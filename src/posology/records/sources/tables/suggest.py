@@ -24,6 +24,7 @@ from posology.records.sources.tables.column_kinds import (
 )
 from posology.records.sources.tables.dialect import Dialect, find_dialect
 from posology.records.sources.tables.mapping import ROW
+from posology.records.sources.tables.number_marks import file_mark, plain_number
 
 SAMPLE_ROWS = 1_000
 """Rows from which columns are described (our choice)."""
@@ -57,7 +58,7 @@ def suggest_mapping(path: Path) -> str:
     ]
     for column in columns:
         if column is not subject:
-            lines += ["", *_event_lines(column, columns, time)]
+            lines += ["", *_event_lines(column, columns, time, dialect)]
     return "\n".join(lines) + "\n"
 
 
@@ -138,7 +139,7 @@ def dialect_lines(dialect: Dialect, columns: Sequence[Column]) -> Iterator[str]:
         yield f"delimiter = {quoted(dialect.delimiter)}"
     if dialect.encoding != "utf-8":
         yield f"encoding = {quoted(dialect.encoding)}"
-    if any(column.decimal == "," for column in columns):
+    if mark_of(dialect, columns) == ",":
         yield 'decimal = ","'
     marks = sorted({mark for column in columns for mark in column.missing})
     if marks:
@@ -146,9 +147,22 @@ def dialect_lines(dialect: Dialect, columns: Sequence[Column]) -> Iterator[str]:
         yield f"missing = [{listed}]  # CHECK: such cells are read as empty, in every column"
 
 
-def number_lines(column: Column) -> Iterator[str]:
+def mark_of(dialect: Dialect, columns: Sequence[Column]) -> str:
+    """The decimal mark of a file."""
+    return file_mark([column.marks for column in columns], dialect.delimiter)
+
+
+def number_lines(column: Column, columns: Sequence[Column], dialect: Dialect) -> Iterator[str]:
     """A column's number as an event's value, with its unit where that is known."""
     yield f"value = {quoted(column.name)}"
+    mark, (shown, unclear) = mark_of(dialect, columns), column.marks
+    if shown not in ("", mark):
+        yield f"decimal = {quoted(shown)}"
+    number = plain_number(unclear, mark)
+    if number != unclear or (unclear and not any(other.marks[0] for other in columns)):
+        other = "." if mark == "," else ","
+        meant = f"with `decimal = {quoted(other)}` as {plain_number(unclear, other)}"
+        yield f"# CHECK: {unclear} is read as {number}; {meant}."
     if column.unit:
         yield f"unit = {quoted(column.unit)}"
 
@@ -170,7 +184,9 @@ def time_lines(column: Column, shared: Column | None) -> Iterator[str]:
         yield f"months = {quoted(column.months)}"
 
 
-def _event_lines(column: Column, columns: Sequence[Column], time: Column | None) -> Iterator[str]:
+def _event_lines(
+    column: Column, columns: Sequence[Column], time: Column | None, dialect: Dialect
+) -> Iterator[str]:
     name, cell = column.name, f"{{{column.name}}}"
     if "{" in name or "}" in name or "//" in name:
         yield f"# {quoted(name)}: rename the column; templates use braces, codes use //"
@@ -197,7 +213,7 @@ def _event_lines(column: Column, columns: Sequence[Column], time: Column | None)
         yield f"code = {quoted(f'{family[str(column.system)]}//{column.system}//{cell}')}"
     elif column.kind == "number":
         yield f"code = {quoted(f'MEASUREMENT//LOCAL//{part}')}"
-        yield from number_lines(column)
+        yield from number_lines(column, columns, dialect)
     else:
         yield f"code = {quoted(f'OBSERVATION//LOCAL//{part}//{cell}')}"
     if column is not time:
