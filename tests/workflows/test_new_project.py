@@ -278,3 +278,35 @@ def test_columns_without_the_numbers_that_are_wanted(tmp_path) -> None:
     assert [t.dose is None for t in study_of(project).formulary.treatments] == [False, True]
     with pytest.raises(UserError, match=r"--days seen: the column has no numbers; .* --days 365"):
         plan(tmp_path, text, days="seen", treatments=("trt",))
+
+
+def test_an_ugly_table_of_a_trial_is_understood(tmp_path) -> None:
+    """Spellings of an arm, -99 for nothing, a later visit's date, remarks in the last column."""
+    rows = [
+        f"E{i},{1 + i % 28}.02.2011,{('Empa', 'Glim')[i % 2]},{70 + i % 9},{i % 4 - 2},"
+        f"{1 + i % 28}.02.2012,{60 + i % 7},{('', 'siehe Akte', 'verzogen')[i % 3]}"
+        for i in range(40)
+    ]
+    rows[4], rows[7] = rows[4].replace("Empa,74", "empa,-99"), rows[7].replace("Glim", "GLIM")
+    head = "Pat,Randomisierung,Therapie,Gewicht,Basenexzess,Visite Wo. 52,HbA1c,Bemerkung"
+    project = plan(tmp_path, "\n".join([head, *rows]))
+    roles, mapping = project.roles, project.files["mapping.toml"]
+    assert roles is not None
+    assert (roles.entry, roles.arms, roles.outcome) == ("Randomisierung", ("Empa", "Glim"), "HbA1c")
+    assert 'missing = ["-99"]  # CHECK: such cells are read as empty' in mapping
+    assert '"Bemerkung" is not read: it looks like free text' in mapping
+    study = project.files["study.toml"]
+    assert (
+        '# CHECK: "Empa" and "empa" are read as one option.\n[[treatments]]\nname = "empa"\n'
+        'title = "Empa"\ncodes = ["ARM//Therapie//Empa", "ARM//Therapie//empa"]\n'
+    ) in study
+    assert [option.name for option in study_of(project).formulary.treatments] == ["empa", "glim"]
+
+
+def test_doses_of_all_spellings_of_an_option_count(tmp_path) -> None:
+    rows = [
+        f"{i},{('a', 'A', 'b')[i % 3]},{(5, 50, 9 + i % 2)[i % 3]},{i % 7},{i}" for i in range(60)
+    ]
+    table = "\n".join(["id,drug,dose_mg,grade,out_result", *rows])
+    study = plan(tmp_path, table, question="dose").files["study.toml"]
+    assert "at_least = 5.0, at_most = 50.0" in study

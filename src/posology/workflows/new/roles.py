@@ -63,6 +63,7 @@ class Roles:
     """None: the table has no date; every row gets the same day."""
     treatment: str
     arms: tuple[str, ...]
+    """Of words that differ only in case, the most frequent."""
     outcome: str
     kind: str
     """number, category, time (to an event), or date (of an event, empty where there was none)."""
@@ -317,7 +318,7 @@ def _goal_of_one(stated: str | None, outcome: str, kind: str, event: str) -> str
 
 
 def _arms(table: Table, treatment: str) -> tuple[str, ...]:
-    arms = tuple(sorted(table.values(treatment)))
+    arms = tuple(sorted({v.casefold(): v for v in reversed(table.values(treatment))}.values()))
     if not 2 <= len(arms) <= MOST_OPTIONS:
         raise UserError(
             f"--treatment {treatment}: has {len(arms)} different values; a study compares 2 to "

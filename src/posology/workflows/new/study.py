@@ -95,11 +95,15 @@ def _treatments(table: Table, roles: Roles) -> Iterator[str]:
     yield ""
     yield f"# The options.{check(roles, 'treatment', '--treatment')}"
     for arm in roles.arms:
+        spellings = table.spellings(roles.treatment, arm)
+        if len(spellings) > 1:
+            yield f"# CHECK: {' and '.join(map(quoted, spellings))} are read as one option."
         yield "[[treatments]]"
         yield f"name = {quoted(option_name(roles, arm))}"
         title = arm if not re.fullmatch(r"[\d.]+", arm) else f"{_words(roles.treatment)} {arm}"
         yield f"title = {quoted(title)}"
-        yield f"codes = [{quoted(arm_code(roles, arm))}]"
+        codes = (quoted(arm_code(roles, spelling)) for spelling in spellings)
+        yield f"codes = [{', '.join(codes)}]"
         yield from _dose(table, roles, arm)
 
 

@@ -45,6 +45,10 @@ class Table:
         """Distinct values of a column, the most frequent first."""
         return tuple(value for value, _ in Counter(self.filled(name)).most_common())
 
+    def spellings(self, name: str, value: str) -> list[str]:
+        """The values of a column that differ from this one at most in case."""
+        return [known for known in self.values(name) if known.casefold() == value.casefold()]
+
     def different_rows(self, name: str) -> list[str]:
         """The cells of a column that are not empty, of rows that stand twice once."""
         rows = dict.fromkeys(zip(self.cells[name], *self.cells.values(), strict=True))
@@ -57,10 +61,11 @@ class Table:
         return [number for number in cells if number is not None]
 
     def numbers_where(self, name: str, other: str, value: str) -> list[float]:
-        """The same of the rows in which another column has this value."""
+        """The same of the rows in which another column has this value, in any case."""
         pairs = zip(self.cells[name], self.cells[other], strict=True)
+        spellings = self.spellings(other, value)
         mark = self.column(name, "column").marks[0] or self.mark
-        cells = (_as_number(cell, mark) for cell, at in pairs if at == value)
+        cells = (_as_number(cell, mark) for cell, at in pairs if at in spellings)
         return [number for number in cells if number is not None]
 
     def days_between(self, start: str, end: str) -> list[int]:

@@ -24,6 +24,10 @@ DEATH = re.compile(r"death|deceased|^dod$|zgon|todes|^tod$|verstorben")
 SEX = re.compile(r"^(sex|gender|plec|geschlecht)$")
 ENTRY = re.compile(
     r"date|data|datum|visit|wizyt|admission|przyjec|aufnahme|entered|enrol|start|index|taken|time"
+    r"|randomi|einschluss|inclusion|consent|einwilligung"
+)
+REMARK = re.compile(
+    r"^notes?$|comment|remark|free_?text|bemerk|anmerk|komment|notiz|freitext|^uwagi"
 )
 """Names of columns (English, Polish, German), in lower case without diacritics."""
 FORMATS = (
@@ -49,6 +53,8 @@ MISSING = (
 """Cells, in small letters, that mean that nothing is known (English, German, Polish; our choice).
 Those of SIGNS only among numbers, dates and codes: a category may be called `-`."""
 SIGNS = ("-", "--", ".")
+BELOW_0 = re.compile(r"-9{2,}")
+"""Numbers such as -99 that say the same in a column where nothing else is below 0."""
 MOST = 0.9
 """Share of a column's cells that must be dates, so that it is one of dates (our choice)."""
 FEW = 12
@@ -86,6 +92,9 @@ def describe_column(name: str, cells: Sequence[str]) -> Column:
     """What the column of this name and these cells probably is."""
     filled = [cell.strip() for cell in cells if cell.strip()]
     marks = {cell for cell in filled if cell.lower() in MISSING}
+    below_0 = {cell for cell in filled if cell.startswith("-") and cell not in marks}
+    if all(BELOW_0.fullmatch(cell) for cell in below_0):
+        marks |= below_0
     known = _describe(name, [cell for cell in filled if cell not in marks])
     if known.kind in ("category", "sex"):
         marks -= set(SIGNS)
@@ -117,7 +126,7 @@ def _describe(name: str, filled: Sequence[str]) -> Column:
         return Column(name, "number", unit=unit_in_name(name), marks=decimal_mark(filled))
     distinct = set(filled)
     is_few = len(distinct) <= FEW and (len(filled) > len(distinct) or len(filled) < 3)
-    if is_few and max(map(len, distinct)) <= 40:
+    if is_few and max(map(len, distinct)) <= 40 and not REMARK.search(plain):
         return Column(name, "category")
     without_plus = [cell.removesuffix("+").rstrip() for cell in filled]
     return Column(name, "bound" if _are_numbers(without_plus) else "text")
