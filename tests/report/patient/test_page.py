@@ -321,6 +321,16 @@ def test_counts_and_means_of_similar_patients_have_their_own_columns() -> None:
     assert "Mean measured" not in html
 
 
+def test_similar_patients_of_a_dose_are_not_said_to_reach_a_goal() -> None:
+    advice = ADVICE_BY_STATE[BETTER_FOR_PATIENT]
+    doses = (SimilarPatients("low start", 96, None, 14.9, "mg/wk"),)
+    html = render_patient_page(replace(advice, why=Why(similar=doses)))
+    assert "Counts under 5 are not shown.</p>" in html
+    reached = (SimilarPatients("low start", 96, 57, None),)
+    html = render_patient_page(replace(advice, why=Why(similar=reached)))
+    assert "Counts under 5 are not shown, nor how many reached the goal where under 5" in html
+
+
 def test_patients_in_several_rows_are_said_to_be_counted_once_in_each() -> None:
     advice = ADVICE_BY_STATE[BETTER_FOR_PATIENT]
     said = "Patients are counted, not decisions: who was given several options stands in several"

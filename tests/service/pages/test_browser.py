@@ -231,6 +231,18 @@ def test_no_long_word_of_german_monitoring_is_cut(served: tuple, chromium) -> No
     context.close()
 
 
+def test_no_word_of_the_facts_of_a_model_is_broken(served: tuple, chromium) -> None:
+    """Representativeness once was, on a telephone."""
+    app, address, _ = served
+    page = chromium.new_page(viewport={"width": 390, "height": 900})
+    people = people_in(app)
+    page.goto(f"{address}/sign-in/link?token={people.links.make(DEMO_PERSON, people.now())}")
+    page.goto(f"{address}/model/warfarin")
+    assert "representativeness" in page.inner_text("#facts")
+    assert page.evaluate(_CUT) == []
+    page.close()
+
+
 _UNDER = """() => document.querySelector('.banner').getBoundingClientRect().bottom
 - document.querySelector('#decide h2').getBoundingClientRect().top"""
 """Pixels of the section's heading that the patient's banner covers."""

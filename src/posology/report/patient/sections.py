@@ -244,15 +244,17 @@ def similar_note(advice: Recommendation) -> str:
         counted = f"{counted} {known}"
     limits = tr(
         "Not adjusted for how patients given one option differed from others, nor for when they "
-        "were treated. Counts under 5 are not shown, nor how many reached the goal where under 5 "
-        "did not."
+        "were treated."
     )
+    hidden = tr("Counts under 5 are not shown.")
+    if similar_heads(advice)[0]:
+        hidden = tr(
+            "Counts under 5 are not shown, nor how many reached the goal where under 5 did not."
+        )
     share = tr(FEW_FACTS) if has_figures(advice) else tr(_FEW_FACTS_ALONE)
-    return " ".join(
-        part
-        for part in (who, counted.strip(), share, _left_note(advice), _chance_note(advice), limits)
-        if part
-    )
+    notes = (_left_note(advice), _chance_note(advice))
+    parts = (who, counted.strip(), share, *notes, limits, hidden)
+    return " ".join(part for part in parts if part)
 
 
 def _chance_note(advice: Recommendation) -> str:
