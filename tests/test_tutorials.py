@@ -3,6 +3,8 @@
 import contextlib
 import importlib.util
 import io
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,9 @@ from sklearn.ensemble import HistGradientBoostingRegressor
 from typer.testing import CliRunner
 
 from docs.make.tutorial import check_printed, commands, follow, read_steps
+from posology.domain.cohort import TRAIN, VALIDATION, select_split
+from tests.builders.policies import iwpc_cohort
+from tests.learners import test_policy_contract as contract
 
 FOLDER = Path(__file__).parents[1] / "docs" / "tutorials"
 PAGES = sorted(FOLDER.glob("*.md"))
@@ -56,6 +61,27 @@ def test_a_tutorial_works_as_written(
     monkeypatch.chdir(tmp_path)
     few_trees(monkeypatch)
     follow(read_steps(page), run_here)
+
+
+def test_the_learner_of_the_first_change_passes_the_linter_and_the_contract(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As `make lint` and the contract's tests find it where the page says that it lies."""
+    code = (FOLDER / "developer.md").read_text().split("```python\n")[1].split("```")[0]
+    place = "src/posology/learners/outcome_models/common.py"
+    lint = [sys.executable, "-m", "ruff", "check", "--stdin-filename", place, "-"]
+    found = subprocess.run(lint, input=code, cwd=FOLDER.parents[1], capture_output=True, text=True)
+    assert found.returncode == 0, found.stdout
+    (tmp_path / "common.py").write_text(code)
+    monkeypatch.syspath_prepend(tmp_path)
+    common, whole = importlib.import_module("common"), iwpc_cohort()
+    learned = common.CommonLearner().fit(
+        select_split(whole, TRAIN), select_split(whole, VALIDATION)
+    )
+    monkeypatch.setattr(contract, "fitted_policy", lambda _name: learned)
+    contract.test_predicts_a_probability_and_a_dose_for_every_decision("common")
+    contract.test_future_events_change_nothing("common")
+    contract.test_all_at_once_equals_one_by_one("common")
 
 
 def test_what_a_page_promises_is_compared_with_what_was_printed() -> None:

@@ -117,6 +117,10 @@ OFFLINE = {
     "recurrent": BRIEF,
     "joint": JointValues(BRIEF, PessimisticFQI(replace(FEW, responses=True))),
 }
+READS_NOTHING = {"fixed"}
+"""Policies that predict the same of every patient."""
+GIVES_NO_DOSE = {"effects", "order", *OFFLINE}
+"""Effects, preference lists and values: they choose an option, but no dose."""
 
 
 def class_of(name: str) -> str:

@@ -14,8 +14,10 @@ from posology.domain.safety import history_facts
 from posology.domain.safety_rules.check import check_safety
 from posology.learners.stack.policy import StackedPolicy
 from tests.builders.policies import (
+    GIVES_NO_DOSE,
     NAMES,
     OFFLINE,
+    READS_NOTHING,
     all_outputs,
     assert_outputs_equal,
     class_of,
@@ -77,8 +79,8 @@ def test_future_events_change_nothing(name: str) -> None:
 def test_past_events_change_the_predictions(name: str) -> None:
     """Guards the test above: the same change to the past is noticed."""
     policy, c = fitted_policy(name), iwpc_cohort()
-    if name == "fixed":
-        pytest.skip("a fixed dose reads nothing")
+    if name in READS_NOTHING:
+        pytest.skip("it reads nothing of a patient")
     rng = np.random.default_rng(1)
     code = rng.integers(0, len(c.profile.codes), len(c.history.code)).astype(np.int32)
     changed = replace(c.history, code=code)
@@ -163,8 +165,8 @@ def test_every_saved_class_of_policy_is_held_to_the_contract() -> None:
 @every_policy
 def test_doses_lie_inside_the_formulary(name: str) -> None:
     policy, c = fitted_policy(name), iwpc_cohort()
-    if name in ("effects", "order") or name in OFFLINE:
-        pytest.skip("effects, preference lists and values choose an option but no dose")
+    if name in GIVES_NO_DOSE:
+        pytest.skip("it chooses an option but no dose")
     by_treatment = all_outputs(policy, c.history, c.last_step)[2]
     for column, treatment in enumerate(policy.formulary.treatments):
         assert treatment.dose is not None
