@@ -1,5 +1,9 @@
+import itertools
+from dataclasses import replace
+
 import numpy as np
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 from posology.evaluation.classification import roc_curves
 from posology.evaluation.table1.calibration import assess_calibration
@@ -103,3 +107,19 @@ def test_groups_without_an_estimate_are_not_drawn():
     assert [c[0].get_xdata()[0] for c in axes.containers] == [8.0, 7.0]
     assert line(axes, 0)[0].tolist() == [7.5, 7.5]
     assert axes.get_xlabel() == "Dose error (mg/week)"
+
+
+def test_no_number_of_the_axis_of_differences_covers_another(rng):
+    """As the rewards of the demonstration were."""
+    table = contest(rng, {"posology": 1, "logistic": 1.5, "forest": 1.6, "boosting_formula": 1.4})
+    ends = itertools.cycle(((0.01, -0.014, 0.031), (0.107, 0.058, 0.157), (0.045, 0.0, 0.086)))
+    tests = [
+        replace(t, difference=d, low=low, high=high)
+        for t, (d, low, high) in zip(table.tests, ends, strict=False)
+    ]
+    figure = plots.plot_contrasts(replace(table, tests=tuple(tests)), "reward")
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    boxes = [t.get_window_extent(canvas.get_renderer()) for t in figure.axes[0].get_xticklabels()]
+    ordered = sorted((box.x0, box.x1) for box in boxes)
+    assert all(left[1] < right[0] for left, right in itertools.pairwise(ordered)), ordered

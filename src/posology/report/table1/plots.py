@@ -6,6 +6,7 @@ import numpy as np
 from jaxtyping import Float64
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from posology.evaluation.classification import RocCurve
 from posology.evaluation.table1.calibration import Calibration
@@ -158,6 +159,7 @@ def plot_contrasts(table: Table1, metric: str) -> Figure:
     unit = f", {table.dose_unit}" if metric == "mae" else ""
     title = f"{text.METRIC_TITLES[metric]}{unit}"
     label_axes(axes, f"{title}: difference of {table.reference} (better to the {better})", "")
+    axes.xaxis.set_major_locator(MaxNLocator(5))
     axes.grid(axis="x", color=GRID, linewidth=0.6)
     return figure
 
