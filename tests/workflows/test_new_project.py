@@ -283,12 +283,14 @@ def test_columns_without_the_numbers_that_are_wanted(tmp_path) -> None:
 def test_an_ugly_table_of_a_trial_is_understood(tmp_path) -> None:
     """Spellings of an arm, -99 for nothing, a later visit's date, remarks in the last column."""
     rows = [
-        f"E{i},{1 + i % 28}.02.2011,{('Empa', 'Glim')[i % 2]},{70 + i % 9},{i % 4 - 2},"
-        f"{1 + i % 28}.02.2012,{60 + i % 7},{('', 'siehe Akte', 'verzogen')[i % 3]}"
+        f"E{i},{'mw'[i % 2]},{1 + i % 28}.02.2011,{('Empa', 'Glim')[i % 2]},{70 + i % 9},"
+        f"{i % 4 - 2},{1 + i % 28}.02.2012,{60 + i % 7},{('', 'siehe Akte', 'verzogen')[i % 3]}"
         for i in range(40)
     ]
     rows[4], rows[7] = rows[4].replace("Empa,74", "empa,-99"), rows[7].replace("Glim", "GLIM")
-    head = "Pat,Randomisierung,Therapie,Gewicht,Basenexzess,Visite Wo. 52,HbA1c,Bemerkung"
+    head = (
+        "Pat,Geschlecht,Randomisierung,Therapie,Gewicht,Basenexzess,Visite Wo. 52,HbA1c,Bemerkung"
+    )
     project = plan(tmp_path, "\n".join([head, *rows]))
     roles, mapping = project.roles, project.files["mapping.toml"]
     assert roles is not None
@@ -300,6 +302,7 @@ def test_an_ugly_table_of_a_trial_is_understood(tmp_path) -> None:
         '# CHECK: "Empa" and "empa" are read as one option.\n[[treatments]]\nname = "empa"\n'
         'title = "Empa"\ncodes = ["ARM//Therapie//Empa", "ARM//Therapie//empa"]\n'
     ) in study
+    assert '"SEX//m" = "male"\n"SEX//w" = "female"\n' in study
     assert [option.name for option in study_of(project).formulary.treatments] == ["empa", "glim"]
 
 

@@ -10,10 +10,12 @@ from posology.advice.form.field import DATED, Field, Form
 from posology.advice.form.known import known_facts
 from posology.advice.form.reading import read_filled_form
 from posology.advice.form.values import Entry
+from posology.advice.wording.fact_names import fact_name
 from posology.cohorts.study.reader import read_study
 from posology.domain.codes import without_system
 from posology.domain.profile import Profile
 from posology.domain.recommendation.findings import KnownFact
+from posology.language.catalogue import in_language
 
 DECISION = datetime.datetime(2026, 11, 27)  # noqa: DTZ001
 AGE = Field("birth date", "MEDS_BIRTH", "age", age_as="birth")
@@ -89,3 +91,14 @@ def test_a_fact_is_named_without_the_vocabulary_of_its_values() -> None:
     assert without_system("tobacco smoking: SNOMED") == "tobacco smoking"
     assert without_system("CYP2C9 rs1057910: copies of C") == "CYP2C9 rs1057910: copies of C"
     assert without_system("SNOMED") == "SNOMED"
+
+
+def test_a_sex_that_the_study_names_is_translated() -> None:
+    """`w`, as many German tables have it, is named female by `posology new`."""
+    choices, titles = (("m", "SEX//m"), ("w", "SEX//w")), ("male", "female")
+    sex = Field("sex", "SEX", "choice", choices, titles=titles)
+    entry = Entry(sex, "SEX//w", None)
+    assert [fact.value for fact in known_facts([entry], FORM, DECISION)] == ["female"]
+    with in_language("de"):
+        assert [fact.value for fact in known_facts([entry], FORM, DECISION)] == ["weiblich"]
+        assert fact_name("female") == "weiblich"

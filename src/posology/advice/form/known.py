@@ -68,7 +68,7 @@ def _words(entry: Entry, decision: datetime.datetime) -> str:
     titles = field.titles or ("",) * len(field.choices)
     for (word, code), title in zip(field.choices, titles, strict=True):
         if code == entry.code:
-            return title or own_word(word)
+            return own_word(title or word)
     return tr("recorded")
 
 

@@ -29,7 +29,7 @@ def fact_name(name: str) -> str:
     """The name in the language of the answer, as far as posology gave it."""
     if current_language() == ENGLISH:
         return name
-    if name in _OWN:
+    if name in _OWN or name in _ANSWERS:
         return tr(name)
     head, _, answer = name.rpartition(": ")
     if head and answer in _ANSWERS:

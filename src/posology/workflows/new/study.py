@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 
+from posology.advice.form.sex import words_of_sex
 from posology.records.sources.tables.column_kinds import Column, plain_name, unit_in_name
 from posology.records.sources.tables.sql import YES
 from posology.records.sources.tables.suggest import quoted
@@ -193,6 +194,10 @@ def _names(table: Table, roles: Roles) -> Iterator[str]:
     for column in roles.covariates:
         if column.kind == "number":
             yield f"{quoted(covariate_code(column))} = {quoted(label(column))}"
+        elif column.kind == "sex":
+            for value in table.values(column.name):
+                meant = [word for word in ("female", "male") if word in words_of_sex(value)]
+                yield from (f"{quoted(f'SEX//{value}')} = {quoted(word)}" for word in meant)
         elif column.kind in ("category", "code"):
             yield f"{quoted(covariate_code(column))} = {quoted(_words(column.name))}"
     yield ""
