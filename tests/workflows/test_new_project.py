@@ -13,6 +13,7 @@ from posology.records.sources.tables.column_kinds import Column, unit_in_name
 from posology.workflows.cohorts import build_cohort, read_cohort
 from posology.workflows.fit import fit
 from posology.workflows.ingest import ingest
+from posology.workflows.new.later import measured_again
 from posology.workflows.new.project import Project, plan_project
 from posology.workflows.new.request import Request
 from posology.workflows.new.study import label
@@ -304,6 +305,33 @@ def test_an_ugly_table_of_a_trial_is_understood(tmp_path) -> None:
     ) in study
     assert '"SEX//m" = "male"\n"SEX//w" = "female"\n' in study
     assert [option.name for option in study_of(project).formulary.treatments] == ["empa", "glim"]
+
+
+def test_a_measurement_again_is_the_outcome_and_no_fact_at_entry(tmp_path) -> None:
+    rows = [f"{i},{'ab'[i % 2]},{7 + i % 3},{6 + i % 4},{6 + i % 5},{i % 2}" for i in range(40)]
+    table = "\n".join(["id,drug,HbA1c_0 (%),HbA1c_26 (%),HbA1c_52 (%),hypoglycaemia", *rows])
+    project = plan(tmp_path, table)
+    assert project.roles is not None
+    assert project.roles.outcome == "HbA1c_26 (%)"
+    known = [column.name for column in project.roles.covariates]
+    assert known == ["HbA1c_0 (%)", "hypoglycaemia"]
+    assert '"HbA1c_52 (%)" is not read: it may be known only after' in project.files["mapping.toml"]
+    stated = plan(tmp_path, table, outcome="hypoglycaemia").roles
+    assert stated is not None
+    assert stated.goal == "0"
+
+
+@pytest.mark.parametrize(
+    ("names", "later"),
+    [
+        (("hb_0", "hb_12", "crp_12"), {"hb_12"}),
+        (("SBP w0", "SBP w12"), {"SBP w12"}),
+        (("Hb Wo. 0", "Hb Wo. 52"), {"Hb Wo. 52"}),
+        (("nodes_1", "nodes_2", "cd40", "cd420"), set()),
+    ],
+)
+def test_only_what_was_measured_at_0_is_measured_again(names, later) -> None:
+    assert measured_again(names) == later
 
 
 def test_doses_of_all_spellings_of_an_option_count(tmp_path) -> None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from posology.errors import UserError
 from posology.records.sources.tables.column_kinds import ENTRY, Column, plain_name
+from posology.workflows.new.later import measured_again
 from posology.workflows.new.request import DAYS, Request
 from posology.workflows.new.table import Table
 
@@ -34,9 +35,9 @@ TIME = re.compile(
 DOSE = re.compile(r"dose|dosage|_mg(_|$)|dawka|dosis")
 BAD = re.compile(
     r"died|death|dead|relaps|recur|bleed|adverse|readmi|toxic|fail|event|stroke"
-    r"|^status|(vital|survival|disease|cancer)_?status"
+    r"|^status|(vital|survival|disease|cancer)_?status|hypogly|infarct"
     r"|verstorben|gestorben|^tod|todes|ruckfall|rezidiv|progress|blutung|komplikation|ereignis"
-    r"|wiederaufn|zgon|nawrot"
+    r"|wiederaufn|nebenwirk|infarkt|schlaganf|zgon|nawrot"
 )
 PAST = re.compile(
     r"(^|_)(prior|previous|history|hx|baseline|pre|before|vorher|vor)(_|$)|anamnes|vorerkrank"
@@ -174,7 +175,7 @@ def _guess_treatment(table: Table, subject: str | None) -> str | None:
     """A column of few values: the first named like a treatment, else the only one of categories."""
     few = [c for c in table.columns if c.name != subject and _is_few(table, c)]
     named = [c for c in few if TREATMENT.search(plain_name(c.name)) and c.kind != "date"]
-    others = [c for c in few if c.kind == "category" and not _is_outcome(c)]
+    others = [c for c in few if c.kind == "category" and not _is_outcome(c, table)]
     return next((c.name for c in [*named, *(others if len(others) == 1 else [])]), None)
 
 
@@ -231,7 +232,7 @@ def _guess_outcome(table: Table, taken: set[str | None], time: str | None) -> st
         for c in others
         if c.kind in ("number", "category") or (c.kind == "date" and BAD.search(plain_name(c.name)))
     ]
-    named = [c for c in able if _is_outcome(c)]
+    named = [c for c in able if _is_outcome(c, table)]
     clear = [c for c in named if re.search("outcome|endp", c.name.lower())]
     bad = [c for c in named if BAD.search(plain_name(c.name))]
     return next((c.name for c in [*clear, *bad, *named, *reversed(able)]), None)
@@ -243,8 +244,10 @@ def _is_marked(table: Table, name: str) -> bool:
     return has_gaps and len(table.values(name)) == 1 and BAD.search(plain_name(name)) is not None
 
 
-def _is_outcome(column: Column) -> bool:
+def _is_outcome(column: Column, table: Table) -> bool:
     """Whether the name is that of something later."""
+    if column.name in measured_again(table.cells):
+        return True
     plain = plain_name(column.name)
     return OUTCOME.search(plain) is not None and PAST.search(plain) is None
 
@@ -363,7 +366,7 @@ def _others(
         if column.name in taken:
             continue
         plain = plain_name(column.name)
-        is_late = _is_outcome(column) or TIME.search(plain) is not None
+        is_late = _is_outcome(column, table) or TIME.search(plain) is not None
         able = column.kind in ("number", "category", "sex", "code")
         able = able or (column.kind == "birth" and has_entry)
         if able and not is_late and len(table.values(column.name)) > 1:
