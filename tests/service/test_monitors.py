@@ -93,6 +93,7 @@ def test_the_page_names_a_shifted_input_and_what_to_do(app: FastAPI) -> None:
     if "No alarm in" in browser.text:  # the outcomes' windows closed in a later month
         assert "The last one was in 2026-10: weight, kg: level rose" in browser.text
         assert "Alarm: " not in browser.text
+        assert "A month outside what is allowed is no alarm yet" in browser.text
     else:
         assert "Alarm in 2026-10." in browser.text
         strongest = r"Alarm: \S.* (rose|fell) and \d+ more in 2026-10 The model still answers"

@@ -136,6 +136,7 @@ def _note(verdict: Verdict) -> str:
     return tr(
         "{count} monitors; the {shown} with the most evidence are shown. All together have "
         "{evidence}, and alarm at 1: without a change, at most one false alarm in {months} months. "
+        "A month outside what is allowed is no alarm yet: few patients are little evidence. "
         "Judged are the newest {answers} answers of this version whose facts are kept; they are "
         "compared with the patients it was fitted on."
     ).format(
