@@ -69,10 +69,11 @@ def test_an_override_needs_what_is_given_and_a_reason(app: FastAPI) -> None:
     assert "“Something else” and “Other”: say here what is given and why" in browser.text
     assert not re.search(r"<p\b[^>]*>(?:(?!</p>).)*<p\b", page.text, re.DOTALL), "p within p"
     given = {"option_overridden": "medium", "dose_overridden": "25"}
-    reason = {"outcome": "overridden", "reason_overridden": "guideline"}
-    browser.post(f"/answers/{answer}/decision", reason | given)
+    reason = {"outcome": "overridden", "reason_overridden": "guideline", "comment": "was x<y"}
+    page = browser.post(f"/answers/{answer}/decision", reason | given)
     assert "Overridden by Dr A. Sample," in browser.text
-    assert "Medium start, 25 mg a week. Reason: local guideline." in browser.text
+    assert "Medium start, 25 mg a week. Reason: local guideline. “was x<y”" in browser.text
+    assert "“was x&lt;y”" in page.text
     assert decisions(app, answer) == [("overridden", "medium", 25.0, "guideline")]
 
 

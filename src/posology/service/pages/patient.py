@@ -95,7 +95,10 @@ def panel(advice: Recommendation, state: AnswerState) -> Panel:
 
 
 def recorded_words(advice: Recommendation, state: AnswerState) -> str:
-    """`Overridden by Dr A. Sample, 27-Nov-2026 09:02: medium start. Reason: local guideline.`"""
+    """`Overridden by Dr A. Sample, 27-Nov-2026 09:02: medium start. Reason: local guideline. “...”`
+
+    The clinician's own words stand last, for as long as they are kept.
+    """
     if state.decision is None:
         return ""
     record = state.decision
@@ -107,8 +110,9 @@ def recorded_words(advice: Recommendation, state: AnswerState) -> str:
         moment=local_time(state.decided_at),
     )
     words += f": {given}." if given else "."
-    why = tr("Reason: {reason}.").format(reason=small_first(reason))
-    return f"{words} {why}" if reason else words
+    why = tr("Reason: {reason}.").format(reason=small_first(reason)) if reason else ""
+    comment = tr("“{value}”").format(value=record.comment) if record.comment else ""
+    return " ".join(part for part in (words, why, comment) if part)
 
 
 def patient_variables(
