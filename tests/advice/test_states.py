@@ -161,6 +161,18 @@ def test_harms_that_differ_are_what_to_choose_by() -> None:
     )
 
 
+def test_harms_that_could_not_be_compared_were_studied_all_the_same() -> None:
+    made = evidence("none")
+    options = tuple(
+        replace(option, harms=tuple(replace(harm, difference=None) for harm in option.harms))
+        for option in made.study.options
+    )
+    advice = answer(replace(made, study=replace(made.study, options=options)))
+    assert advice.lead[-1] == (
+        "No harm could be compared here. Weigh harms, and what the patient wants."
+    )
+
+
 def test_without_evidence_there_is_no_answer_and_the_reason_is_given() -> None:
     advice = answer(None, not_judged="The effect study could not be done: too few patients.")
     assert advice.state == "not_judged"

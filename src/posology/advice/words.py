@@ -180,6 +180,8 @@ def _choose_by(options: tuple[OptionAdvice, ...]) -> str:
         return tr("The harms do differ, so choose by harms and by what the patient wants.")
     if any(harm.standing == NO_CLEAR_DIFFERENCE for harm in harms):
         return tr("The harms are not shown to differ. Choose by what the patient wants.")
+    if harms:
+        return tr("No harm could be compared here. Weigh harms, and what the patient wants.")
     return tr("Harms were not studied here. Weigh them, and what the patient wants.")
 
 
