@@ -1,8 +1,9 @@
 """Off-policy estimates of learned values where the disease is seen only in part.
 
 Policies are learned values (their first choice), and one option for all, wholly or mixed into what
-clinicians do. The truth is the mean return of fresh simulated patients. What clinicians do is
-learned by cloning; q is learned once a seed, from patients of its own.
+clinicians do: what is known of that, as a user has no more. The truth is the mean return of fresh
+simulated patients, with what clinicians truly do. It is learned by cloning; q is learned once a
+seed, from patients of its own.
 """
 
 from collections.abc import Callable
@@ -59,31 +60,36 @@ def one_seed(seed: int, sizes: Sizes) -> list[dict]:
     }
     others, fitted = treated(sizes.test)
     evaluation = FittedQEvaluation(QNetworkSettings(epochs=30, batch=512, seed=seed))
-    value = evaluation.fit(fitted, np.stack(list(_mixtures(others, fitted, valued).values())))
+    value = evaluation.fit(
+        fitted, np.stack(list(_mixtures(others.behaviour, fitted, valued).values()))
+    )
     results = []
     for number in range(sizes.draws):
         logged, cohort = treated(sizes.test)
         state, path = care_states(cohort)
-        row = np.arange(len(cohort)), logged.treatment
-        usual = np.maximum(_asked(cloned, cohort)[row], 1e-4)
-        behaviours = {"known": logged.logged_probability, "estimated": usual}
-        policies = _mixtures(logged, cohort, valued)
-        for (named, policy), q in zip(policies.items(), value(cohort), strict=True):
-            data = OffPolicyData(logged, target=policy[row], q=q[row], v=(policy * q).sum(axis=1))
-            case = Case("belief", "{}_{:g}".format(*named), seed, number, *truths[named])
-            results += judged(case, data, behaviours, rng, States(state, path, policy, q))
+        row, values = (np.arange(len(cohort)), logged.treatment), value(cohort)
+        usual = np.maximum(_asked(cloned, cohort), 1e-4)
+        for split, behaviour in {"known": logged.behaviour, "estimated": usual}.items():
+            policies = _mixtures(behaviour, cohort, valued)
+            for (named, policy), q in zip(policies.items(), values, strict=True):
+                target, v = policy[row], (policy * q).sum(axis=1)
+                data = OffPolicyData(logged, target=target, q=q[row], v=v)
+                case = Case("belief", "{}_{:g}".format(*named), seed, number, *truths[named])
+                given = {split: behaviour[row]}
+                results += judged(case, data, given, rng, States(state, path, policy, q))
     return results
 
 
 def _mixtures(
-    logged: Trajectories, cohort: Cohort, valued: Policy
+    behaviour: np.ndarray, cohort: Cohort, valued: Policy
 ) -> dict[tuple[str, float], np.ndarray]:
+    """Each policy, and each mixed into what is known of usual care."""
     whole = {
         "fitted_values": _greedy(_asked(valued, cohort)),
-        "one_drug": np.eye(logged.behaviour.shape[1])[np.full(len(cohort), ONE_OPTION)],
+        "one_drug": np.eye(behaviour.shape[1])[np.full(len(cohort), ONE_OPTION)],
     }
     return {
-        (name, share): share * chances + (1 - share) * logged.behaviour
+        (name, share): share * chances + (1 - share) * behaviour
         for name, chances in whole.items()
         for share in SHARES
     }
