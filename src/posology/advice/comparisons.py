@@ -22,9 +22,9 @@ from posology.domain.recommendation.option import (
     Estimate,
     HarmAdvice,
 )
+from posology.domain.statistics.wilson import Z_95
 from posology.language.catalogue import deferred, tr, tr_count
 
-Z_95 = 1.959964
 _SMALL = 0.01
 """Patients of 100: what stands for a probability that a linear model puts at or below 0."""
 GAIN = "gain"
