@@ -155,3 +155,22 @@ def test_propensities_have_a_lower_limit() -> None:
     value = value_of(rare, policy).value
     assert np.isfinite(value)
     assert abs(value - value_of(floored, policy).value) < 0.2
+
+
+def test_a_policy_that_doses_better_than_clinicians_is_valued_at_its_own_doses() -> None:
+    """Clinicians give an option at half its best dose, where it works half as well."""
+    rng, n = np.random.default_rng(3), 20_000
+    best, usual = rng.uniform(0.4, 0.8, n), np.full(n, 0.4)
+    given = (rng.random(n) < 0.3).astype(np.int64)
+    chance = np.where(given == 1, best / 2, usual)
+    reward = (rng.random(n) < chance).astype(float)
+    rewards = np.full((n, 2), np.nan)
+    rewards[np.arange(n), given] = reward
+    logged = without_observations(
+        given.astype(np.int32), reward, np.tile([0.7, 0.3], (n, 1)), np.arange(n + 1)
+    )
+    data = PolicyValueData(logged, rewards, np.ones(n), np.column_stack([usual, best]), 0.0)
+    policy = np.tile([0.0, 1.0], (n, 1))
+    blind, seeing = value_of(data, policy), value_of(replace(data, as_given=chance), policy)
+    assert abs(seeing.value - best.mean()) < 3 * np.std(seeing.replicates)
+    assert blind.value < 0.6 * best.mean()

@@ -41,6 +41,9 @@ class PolicyValueData:
     """The learner's predicted return of each option."""
     discount: float
     """Of the next decision's value; 0 where each decision is evaluated by itself."""
+    as_given: Column | None = None
+    """Predicted return of the option given at the dose that was given, where `predicted` is that of
+    the best dose; None: the same."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -108,13 +111,15 @@ def _features(data: PolicyValueData, policy: Matrix) -> tuple[np.ndarray, np.nda
     usual = (behaviour * data.predicted).sum(axis=1)
     advantage = data.predicted - usual[:, None]
     center, spread = usual.mean(), usual.std() + 1e-9
-    advantage = advantage / (np.sqrt((behaviour * advantage**2).sum(axis=1).mean()) + 1e-9)
+    unit = np.sqrt((behaviour * advantage**2).sum(axis=1).mean()) + 1e-9
+    advantage = advantage / unit
     ratio = policy / np.maximum(behaviour, MIN_PROPENSITY)
     row, one = np.arange(len(policy)), np.ones(len(policy))
     column = np.maximum(data.trajectories.treatment, 0)
     level = (usual - center) / spread
+    given = advantage[row, column] if data.as_given is None else (data.as_given - usual) / unit
     return (
-        np.column_stack([one, level, advantage[row, column], ratio[row, column]]),
+        np.column_stack([one, level, given, ratio[row, column]]),
         np.column_stack(
             [one, level, (policy * advantage).sum(axis=1), (policy * ratio).sum(axis=1)]
         ),

@@ -7,6 +7,8 @@ For trajectories the choice protects: a candidate is used only if its gain over 
 from dataclasses import dataclass, replace
 
 import numpy as np
+import torch
+from jaxtyping import Float64
 
 from posology.causal.policy_value import (
     Matrix,
@@ -29,11 +31,14 @@ from posology.learners.features.rewards import (
     reward_weights,
 )
 from posology.learners.network.policy import NetworkPolicy
+from posology.learners.network.tensors import cohort_to_tensors, iterate_batches
 
 REPLICATES = 200
 """Bootstrap replicates of the validation patients; enough for a standard error."""
 BEHAVIOUR_TEMPERATURE = 1e9
 """A temperature at which the policy equals the behaviour."""
+VALUE_TEMPERATURE = 1e-6
+"""A temperature at which the values decide alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +61,7 @@ def select_policy(
 ) -> NetworkPolicy:
     """Return the candidate with the largest conservative gain over a reference, if any is positive.
 
-    For single decisions the reference is `start`, the supervised policy. For trajectories it is
+    For single decisions the reference is `start`: the supervised policy, less its costs. For trajectories it is
     usual care, and `start` is no candidate: it ignores later rewards and support. The gain is exact
     where every treatment's reward is known, else estimated (causal/policy_value.py; over
     trajectories causal/trajectories/gain.py).
@@ -88,6 +93,14 @@ def select_policy(
     ]
     best = int(np.argmax(gains))
     return candidates[best] if gains[best] > 0 else start
+
+
+def by_value_alone(learned: NetworkPolicy) -> NetworkPolicy:
+    """The option of the highest value, however rarely it is given."""
+    decoding = replace(
+        learned.decoding, temperature=VALUE_TEMPERATURE, pessimism=0.0, min_support=0.0
+    )
+    return replace(learned, decoding=decoding)
 
 
 def _shown_best(care: LoggedCare, policies: list[Matrix]) -> int | None:
@@ -131,7 +144,27 @@ def _value_data(learned: NetworkPolicy, cohort: Cohort, discount: float) -> Poli
         weight=reward_weights(cohort).astype(np.float64),
         predicted=predicted,
         discount=discount if has_next_decision(cohort).any() else 0.0,
+        as_given=_values_as_given(learned, cohort),
     )
+
+
+def _values_as_given(
+    learned: NetworkPolicy, cohort: Cohort
+) -> Float64[np.ndarray, " decision"] | None:
+    """Value of what was given at the dose that was given; None where values have no dose."""
+    decoding, network = learned.decoding, learned.network
+    if not decoding.dose_levels:
+        return None
+    device = next(network.parameters()).device
+    tensors = cohort_to_tensors(cohort, decoding, network.config, device)
+    network.eval()
+    with torch.no_grad():
+        parts = [
+            network(batch, targets.log_dose).value.mean(1)
+            for batch, targets in iterate_batches(tensors)
+        ]
+    value = torch.cat(parts).double().cpu().numpy() * decoding.value_spread + decoding.value_center
+    return value[np.arange(len(value)), np.maximum(cohort.treatment, 0)]
 
 
 def _with_recorded_propensities(behaviour: np.ndarray, cohort: Cohort) -> np.ndarray:

@@ -20,6 +20,7 @@ from posology.learners.features.rewards import (
 from posology.learners.network import losses
 from posology.learners.network.checkpoint import Epoch, RunFolder
 from posology.learners.network.distributed import distribute
+from posology.learners.network.expected_costs import set_values_by_costs
 from posology.learners.network.policy import (
     Decoding,
     NetworkPolicy,
@@ -27,7 +28,11 @@ from posology.learners.network.policy import (
     pessimistic_value,
     supported_treatments,
 )
-from posology.learners.network.policy_selection import SelectionRule, select_policy
+from posology.learners.network.policy_selection import (
+    SelectionRule,
+    by_value_alone,
+    select_policy,
+)
 from posology.learners.network.supervised import run_to_end
 from posology.learners.network.tensors import (
     CohortTensors,
@@ -44,9 +49,10 @@ from posology.nn.network import Network
 class Reinforcement:
     """Fitted values by temporal differences, then a closed-form policy around the behaviour.
 
-    Values start from a least-squares fit of the returns to the supervised phase's P(effective).
-    Where the study knows the reward of every treatment, all values are fitted; else only that of
-    the treatment received. The value of the next decision comes from a target network, a moving
+    Single decisions of which only the treatment received has an outcome need no descent: values are
+    the supervised phase's P(effective) less the expected costs (`expected_costs`). Else values
+    start from a least-squares fit of the returns to P(effective); all are fitted where the study
+    knows the reward of every treatment. The value of the next decision comes from a target network, a moving
     average of the network: the ensemble's lower bound among allowed and supported treatments. The
     temperature and the pessimism are selected on validation patients (`select_policy`).
     """
@@ -90,6 +96,8 @@ class Reinforcement:
         has_trajectories = discount > 0 and bool(has_next_decision(train).any())
         train_all = has_trajectories if self.train_all is None else self.train_all
         self = replace(self, discount=discount, train_all=train_all)
+        if not has_trajectories and not train_all and _is_partly_known(train):
+            return self._by_costs(first, train, validation)
         device = torch.device(self.device)
         network = copy.deepcopy(first.network).to(device)
         target = copy.deepcopy(network).eval()
@@ -120,6 +128,16 @@ class Reinforcement:
         network.requires_grad_(True)
         learned = replace(first, network=network.eval(), decoding=decoding)
         start = first if train_all else learned
+        return select_policy(learned, start, validation, self.selection, self.discount)
+
+    def _by_costs(self, first: NetworkPolicy, train: Cohort, validation: Cohort) -> NetworkPolicy:
+        """What costs change, if the study has any; then the selection on validation patients."""
+        network = copy.deepcopy(first.network).to(self.device)
+        decoding = _with_value_scale(first.decoding, train, self)
+        learn = cohort_to_tensors(train, decoding, network.config, torch.device(self.device))
+        set_values_by_costs(network, train, learn, decoding)
+        learned = replace(first, network=network, decoding=decoding)
+        start = by_value_alone(learned) if train.study.reward.costs else learned
         return select_policy(learned, start, validation, self.selection, self.discount)
 
     def _value_target(
@@ -160,13 +178,17 @@ def _with_value_scale(decoding: Decoding, train: Cohort, learner: Reinforcement)
     """The decoding with the scale of the training returns and the learner's minimum support."""
     returns = returns_to_go(train, learner.discount)
     known = returns[~np.isnan(returns)]
-    partly_known = bool(np.isnan(known_rewards(train)).any())
     return replace(
         decoding,
         value_center=float(known.mean()),
         value_spread=float(known.std()) or 1.0,
-        min_support=learner.min_support if partly_known else 0.0,
+        min_support=learner.min_support if _is_partly_known(train) else 0.0,
     )
+
+
+def _is_partly_known(train: Cohort) -> bool:
+    """Whether the reward of some option is unknown."""
+    return bool(np.isnan(known_rewards(train)).any())
 
 
 def _init_values(
