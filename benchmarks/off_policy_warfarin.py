@@ -1,9 +1,9 @@
 """Off-policy estimates of warfarin protocols and of learned doses, in the first world.
 
-Policies are protocols and learned values, wholly or mixed into what clinicians do: on some sixteen
-decisions among 31 doses, logged patients can speak for little else. The truth is the mean return of
-fresh simulated patients, the same for every policy of a seed. q is learned once a seed, from
-patients of its own, as many as are evaluated at a time, and serves every draw.
+Policies are protocols and learned values, wholly or mixed into a clone of clinicians: what they do
+themselves no user knows. The truth is the mean return of fresh simulated patients. What clinicians
+do is taken as known, or estimated from the evaluated patients' own choices, as `posology evaluate`
+does. Clone, values and q are learned once a seed, from patients of their own.
 """
 
 from collections.abc import Callable
@@ -13,11 +13,14 @@ import numpy as np
 
 from benchmarks.off_policy_rows import Case, Sizes, States, judged
 from benchmarks.warfarin import NAMING, POLICIES, iwpc_patients
+from posology.causal.propensity import fit_propensity
+from posology.causal.trial import Trial, assign_folds
 from posology.domain.cohort import TRAIN, VALIDATION, Cohort, select_split
 from posology.domain.policy import Policy, allow_all_treatments
 from posology.domain.trajectories import Trajectories, episode_returns
 from posology.evaluation.off_policy.estimators import OffPolicyData
 from posology.learners.features.care_state import care_states
+from posology.learners.features.tabular import build_feature_spec, extract_features
 from posology.learners.offline_rl.fqe import FittedQEvaluation
 from posology.learners.offline_rl.pessimistic_fqi import PessimisticFQI
 from posology.learners.offline_rl.q_network import QNetworkSettings
@@ -34,9 +37,9 @@ from posology.simulators.warfarin.care import (
 from posology.simulators.warfarin.pharmacology import Patients, bodies_2007, draw_patients
 from posology.simulators.warfarin.protocols import ClinicianMixture, clinician_policy
 
-SHARES = (0.02, 0.1, 1.0)
-TRUTH = 20_000
-"""Patients behind each true value; its standard error is about 0.002."""
+SHARES = (0.1, 0.5, 1.0)
+TRUTH = 10_000
+"""Patients behind each true value; its standard error is about 0.003."""
 PROTOCOLS = ("fixed", "standard_nomogram", "formula_nomogram", "cpic_nomogram")
 Value = Callable[[Cohort], np.ndarray]
 
@@ -47,51 +50,63 @@ def one_seed(seed: int, sizes: Sizes) -> list[dict]:
     learned = to_cohort(treated(known, sizes.train, rng), NAMING)
     few = QNetworkSettings(epochs=8, seed=seed)
     splits = select_split(learned, TRAIN), select_split(learned, VALIDATION)
-    cloned, valued = (
-        clone_usual_care(*splits, seed),
-        PessimisticFQI(few).fit(learned, learned),
-    )
+    cloned, valued = clone_usual_care(*splits, seed), PessimisticFQI(few).fit(learned, learned)
     truths = {
-        (name, share): true_return(known, _mixed(_acting(name, valued), share), seed)
+        (name, share): true_return(known, _mixed(_acting(name, valued), cloned, share), seed)
         for name in (*PROTOCOLS, "fitted_values")
         for share in SHARES
     }
-    value, results = modelled(treated(known, sizes.test, rng), valued, seed), []
+    value, results = modelled(treated(known, sizes.test, rng), cloned, valued, seed), []
     for number in range(sizes.draws):
         evaluation = treated(known, sizes.test, rng)
         cohort = to_cohort(evaluation, NAMING)
         state, path = care_states(cohort)
         row = np.arange(len(cohort)), evaluation.treatment.astype(np.int64)
-        usual = np.maximum(asked(cloned, cohort)[row], 1e-4)
-        behaviours = {"known": evaluation.logged_probability, "estimated": usual}
-        policies = mixtures(evaluation, cohort, valued)
+        usual = estimated_usual_care(cohort, rng)
+        behaviours = {"known": evaluation.logged_probability, "estimated": usual[row]}
+        policies = mixtures(evaluation, cohort, cloned, valued)
         for (named, policy), q in zip(policies.items(), value(cohort), strict=True):
-            data = OffPolicyData(
-                evaluation, target=policy[row], q=q[row], v=(policy * q).sum(axis=1)
-            )
+            target, v = policy[row], (policy * q).sum(axis=1)
+            data = OffPolicyData(evaluation, target=target, q=q[row], v=v)
             case = Case("warfarin", "{}_{:g}".format(*named), seed, number, *truths[named])
             results += judged(case, data, behaviours, rng, States(state, path, policy, q))
     return results
 
 
+def estimated_usual_care(cohort: Cohort, rng: np.random.Generator) -> np.ndarray:
+    """How often clinicians give each dose, learned from other patients of the cohort."""
+    past = extract_features(build_feature_spec(cohort), cohort.history, cohort.last_step)
+    trial = Trial(
+        past.astype(np.float64),
+        cohort.treatment.astype(np.int64),
+        np.zeros(len(cohort)),
+        cohort.subject,
+        len(cohort.study.formulary.treatments),
+    )
+    found = fit_propensity(trial, assign_folds(trial, rng))
+    print(f"usual care: {found.model}, log loss {found.log_loss}", flush=True)
+    return found.probability
+
+
 def mixtures(
-    seen: Trajectories, cohort: Cohort, valued: Policy
+    seen: Trajectories, cohort: Cohort, cloned: Policy, valued: Policy
 ) -> dict[tuple[str, float], np.ndarray]:
-    """Probabilities of each policy and its share at every decision; the rest is as logged."""
+    """Each policy, and each mixed into the clone, at every decision."""
     whole = {name: POLICIES[name](seen.observation) for name in PROTOCOLS}
     whole["fitted_values"] = asked(valued, cohort)
+    usual = asked(cloned, cohort)
     return {
-        (name, share): share * chances + (1 - share) * seen.behaviour
+        (name, share): share * chances + (1 - share) * usual
         for name, chances in whole.items()
         for share in SHARES
     }
 
 
-def modelled(logged: Trajectories, valued: Policy, seed: int) -> Value:
+def modelled(logged: Trajectories, cloned: Policy, valued: Policy, seed: int) -> Value:
     """q of every policy and option, learned from these patients, for the decisions of others."""
     cohort = to_cohort(logged, NAMING)
     way = FittedQEvaluation(replace(FittedQEvaluation().settings, seed=seed))
-    return way.fit(cohort, np.stack(list(mixtures(logged, cohort, valued).values())))
+    return way.fit(cohort, np.stack(list(mixtures(logged, cohort, cloned, valued).values())))
 
 
 def treated(known: Patients, count: int, rng: np.random.Generator) -> Trajectories:
@@ -123,6 +138,10 @@ def _acting(name: str, valued: Policy) -> MemoryPolicy:
     return lambda seen, _who, _given: protocol(seen)
 
 
-def _mixed(act: MemoryPolicy, share: float) -> MemoryPolicy:
-    usual = clinician_policy(ClinicianMixture())
-    return lambda seen, who, given: share * act(seen, who, given) + (1 - share) * usual(seen)
+def _mixed(act: MemoryPolicy, cloned: Policy, share: float) -> MemoryPolicy:
+    if share == 1:
+        return act
+    usual = remember_history(cloned, NAMING)
+    return lambda seen, who, given: (
+        share * act(seen, who, given) + (1 - share) * usual(seen, who, given)
+    )

@@ -50,6 +50,23 @@ def test_missing_outcomes_are_errors_and_options_given_rarely_are_not() -> None:
     assert validate_trial(rare) is rare
 
 
+def test_levels_of_a_dose_chosen_by_thresholds_are_learned_by_a_forest() -> None:
+    """Twelve options; the usual one jumps at three values of a covariate."""
+    rng, n, options = np.random.default_rng(4), 3_000, 12
+    x = rng.normal(size=(n, 3))
+    usual = np.digitize(x[:, 0], [-1.0, 0.0, 1.0]) * 3
+    truth = 0.3 / options + 0.7 * np.eye(options)[usual]
+    given = (truth.cumsum(axis=1) < rng.random(n)[:, None]).sum(axis=1)
+    trial = Trial(x, given, np.zeros(n), np.arange(n), options)
+    fold = assign_folds(trial, rng)
+    found = fit_propensity(trial, fold)
+    assert found.model == "forest"
+    assert "boosting" not in found.log_loss
+    error = np.abs(found.probability - truth).mean()
+    other = np.abs(fit_propensity(trial, fold, ("splines",)).probability - truth).mean()
+    assert error < 0.8 * other
+
+
 def test_propensities_are_close_to_the_truth_and_the_model_fits_the_data() -> None:
     trial, truth = draw_trial("obs", 2000, 1)
     propensity = fit_propensity(trial, assign_folds(trial, np.random.default_rng(0)))

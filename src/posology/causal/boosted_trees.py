@@ -1,4 +1,4 @@
-"""Boosted trees of the nuisance models: small, and the same wherever a kind of model is needed."""
+"""Trees of the nuisance models: small, and the same wherever a kind of model is needed."""
 
 from typing import Any, Literal
 
@@ -111,4 +111,13 @@ def make_boosted_classifier() -> Any:
         max_bins=MAX_BINS,
         early_stopping=False,
         random_state=0,
+    )
+
+
+def make_forest_classifier() -> Any:
+    """A new forest for the probabilities of many options, whose trees serve all of them."""
+    from sklearn.ensemble import RandomForestClassifier
+
+    return RandomForestClassifier(
+        n_estimators=100, min_samples_leaf=MIN_LEAF_SIZE, max_features=0.5, random_state=0
     )

@@ -6,7 +6,12 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float64
 
-from posology.causal.boosted_trees import distinct_columns, fill_unknown, make_boosted_classifier
+from posology.causal.boosted_trees import (
+    distinct_columns,
+    fill_unknown,
+    make_boosted_classifier,
+    make_forest_classifier,
+)
 from posology.causal.spline_basis import expand_basis, fit_basis
 from posology.causal.trial import FOLDS, Fold, Mask, Matrix, Trial, select_rows
 
@@ -16,7 +21,13 @@ MAX_VALUES = 10
 """A covariate with at most so many values is searched for values without an option; our choice."""
 UNSUPPORTED_LEVEL = 0.01
 """Chance that any value is found to be without an option where all have the same; our choice."""
-_MODELS = ("shares", "logistic", "splines", "boosting")
+MANY_OPTIONS = 8
+"""With more, such as levels of a dose, a forest learns them all at once, and is tried in place of
+boosted trees: each option would have trees of its own, from few patients (our choice)."""
+_FEW, _MANY = (
+    ("shares", "logistic", "splines", "boosting"),
+    ("shares", "logistic", "splines", "forest"),
+)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -42,12 +53,14 @@ def randomised_propensity(trial: Trial) -> Propensity:
     return known_propensity(np.tile(shares, (len(trial), 1)))
 
 
-def fit_propensity(trial: Trial, fold: Fold, models: tuple[str, ...] = _MODELS) -> Propensity:
+def fit_propensity(trial: Trial, fold: Fold, models: tuple[str, ...] | None = None) -> Propensity:
     """Fit `models` and return the one with the lowest held-out log loss.
 
-    Options that decisions like it never had (`find_unsupported`) get the lowest propensity.
+    None: those that suit so many options. Options that decisions like it never had
+    (`find_unsupported`) get the lowest propensity.
     """
-    fitted = {model: _cross_fitted(trial, fold, model) for model in models}
+    tried = _candidates(trial.n_options) if models is None else models
+    fitted = {model: _cross_fitted(trial, fold, model) for model in tried}
     probability = {model: _calibrated(p, trial) for model, p in fitted.items()}
     losses = {model: log_loss(p, trial) for model, p in probability.items()}
     chosen = min(losses, key=lambda model: losses[model])
@@ -70,7 +83,7 @@ def fit_chosen_propensity(
     first = fold < FOLDS - 2
     losses = {
         model: log_loss(_fit_on(trial, model, first, ~first), select_rows(trial, ~first))
-        for model in _MODELS
+        for model in _candidates(trial.n_options)
     }
     chosen = min(losses, key=lambda model: losses[model])
     fitted = _calibrated(_cross_fitted(trial, fold, chosen, on_fold), trial)
@@ -114,6 +127,10 @@ def _floor_unsupported(
     return np.where(unsupported, floored, supported / supported.sum(axis=1, keepdims=True) * rest)
 
 
+def _candidates(options: int) -> tuple[str, ...]:
+    return _FEW if options <= MANY_OPTIONS else _MANY
+
+
 def log_loss(probability: Matrix, trial: Trial) -> float:
     """Mean negative log probability of the observed treatment."""
     observed = probability[np.arange(len(trial)), trial.treatment]
@@ -137,7 +154,8 @@ def _fit_on(
     trial: Trial, model: str, rest: Mask, here: Mask
 ) -> Float64[np.ndarray, "predicted treatment"]:
     """Propensities of the decisions `here` by a model fitted on the decisions `rest`."""
-    columns = trial.confounders if model != "boosting" else distinct_columns(trial.confounders)
+    grows_trees = model in ("boosting", "forest")
+    columns = distinct_columns(trial.confounders) if grows_trees else trial.confounders
     X, new = columns[rest], columns[here]
     return _fit(model, X, trial.treatment[rest], new, trial.n_options)
 
@@ -155,8 +173,9 @@ def _fit(
     probability = np.tile(shares, (len(new), 1))
     if model == "shares":
         return probability
-    if model == "boosting":
-        fitted = make_boosted_classifier().fit(fill_unknown(X), treatment)
+    if model in ("boosting", "forest"):
+        make = make_boosted_classifier if model == "boosting" else make_forest_classifier
+        fitted = make().fit(fill_unknown(X), treatment)
         inputs = new
     else:
         basis = fit_basis(X, hinges=model == "splines", products=False)

@@ -1,4 +1,4 @@
-"""Values of single decisions: P(effective) less what the harms of each option are expected to cost."""
+"""Values of single decisions: P(effective) less what harms of the option are expected to cost."""
 
 from dataclasses import replace
 

@@ -61,10 +61,10 @@ def select_policy(
 ) -> NetworkPolicy:
     """Return the candidate with the largest conservative gain over a reference, if any is positive.
 
-    For single decisions the reference is `start`: the supervised policy, less its costs. For trajectories it is
-    usual care, and `start` is no candidate: it ignores later rewards and support. The gain is exact
-    where every treatment's reward is known, else estimated (causal/policy_value.py; over
-    trajectories causal/trajectories/gain.py).
+    For single decisions the reference is `start`: the supervised policy, or what costs make of it.
+    For trajectories it is usual care, and `start` is no candidate: it ignores later rewards and
+    support. The gain is exact where every treatment's reward is known, else estimated
+    (causal/policy_value.py; over trajectories causal/trajectories/gain.py).
     """
     history, decisions = validation.history, validation.last_step
     allowed = permitted_treatments(validation)

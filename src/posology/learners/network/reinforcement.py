@@ -52,9 +52,10 @@ class Reinforcement:
     Single decisions of which only the treatment received has an outcome need no descent: values are
     the supervised phase's P(effective) less the expected costs (`expected_costs`). Else values
     start from a least-squares fit of the returns to P(effective); all are fitted where the study
-    knows the reward of every treatment. The value of the next decision comes from a target network, a moving
-    average of the network: the ensemble's lower bound among allowed and supported treatments. The
-    temperature and the pessimism are selected on validation patients (`select_policy`).
+    knows the reward of every treatment. The value of the next decision comes from a target network,
+    a moving average of the network: the ensemble's lower bound among allowed and supported
+    treatments. The temperature and the pessimism are selected on validation patients
+    (`select_policy`).
     """
 
     training: Training = field(

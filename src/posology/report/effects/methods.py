@@ -39,10 +39,10 @@ _METHODS = (
     "Target trial: eligibility, time zero, options, outcome and horizon are those of the study "
     "file. {assumptions}",
     "Propensities: the best by log loss of constant shares, logistic regression, splines and "
-    "boosted trees, cross-fitted over five folds of patients and calibrated with one temperature. "
-    "Selected here: {propensity}. Outcomes: ridge regression on hinges and products, stacked with "
-    "boosted trees and cross-fitted over the same folds. Values are means of doubly robust (AIPW) "
-    "scores.",
+    "boosted trees (a forest in their place with more than eight options), cross-fitted over five "
+    "folds of patients and calibrated with one temperature. Selected here: {propensity}. "
+    "Outcomes: ridge regression on hinges and products, stacked with boosted trees and "
+    "cross-fitted over the same folds. Values are means of doubly robust (AIPW) scores.",
     "{rule}",
     "Analysis population: patients with a propensity of at least 5 % for every option; averages, "
     "values, harms and subgroups refer to them. Intervals are the middle 95 % of 2,000 bootstrap "
