@@ -2,8 +2,8 @@
 
 Policies are protocols and learned values, wholly or mixed into a clone of clinicians: what they do
 themselves no user knows. The truth is the mean return of fresh simulated patients. What clinicians
-do is taken as known, or estimated from the evaluated patients' own choices, as `posology evaluate`
-does. Clone, values and q are learned once a seed, from patients of their own.
+do is taken as known, or estimated from the choices of all patients but those of q, as `posology
+evaluate` does. Clone, values and q are learned once a seed, from other patients.
 """
 
 from collections.abc import Callable
@@ -38,8 +38,8 @@ from posology.simulators.warfarin.pharmacology import Patients, bodies_2007, dra
 from posology.simulators.warfarin.protocols import ClinicianMixture, clinician_policy
 
 SHARES = (0.1, 0.5, 1.0)
-TRUTH = 10_000
-"""Patients behind each true value; its standard error is about 0.003."""
+TRUTH = 6_000
+"""Patients behind each true value; its standard error is about 0.004."""
 PROTOCOLS = ("fixed", "standard_nomogram", "formula_nomogram", "cpic_nomogram")
 Value = Callable[[Cohort], np.ndarray]
 
@@ -62,7 +62,7 @@ def one_seed(seed: int, sizes: Sizes) -> list[dict]:
         cohort = to_cohort(evaluation, NAMING)
         state, path = care_states(cohort)
         row = np.arange(len(cohort)), evaluation.treatment.astype(np.int64)
-        usual = estimated_usual_care(cohort, rng)
+        usual = estimated_usual_care(learned, cohort, rng)
         behaviours = {"known": evaluation.logged_probability, "estimated": usual[row]}
         policies = mixtures(evaluation, cohort, cloned, valued)
         for (named, policy), q in zip(policies.items(), value(cohort), strict=True):
@@ -73,19 +73,21 @@ def one_seed(seed: int, sizes: Sizes) -> list[dict]:
     return results
 
 
-def estimated_usual_care(cohort: Cohort, rng: np.random.Generator) -> np.ndarray:
-    """How often clinicians give each dose, learned from other patients of the cohort."""
-    past = extract_features(build_feature_spec(cohort), cohort.history, cohort.last_step)
+def estimated_usual_care(others: Cohort, cohort: Cohort, rng: np.random.Generator) -> np.ndarray:
+    """How often clinicians give each dose at the cohort's decisions, learned from all but them."""
+    spec = build_feature_spec(cohort)
+    past = [extract_features(spec, c.history, c.last_step) for c in (others, cohort)]
+    given = np.concatenate([others.treatment, cohort.treatment]).astype(np.int64)
     trial = Trial(
-        past.astype(np.float64),
-        cohort.treatment.astype(np.int64),
-        np.zeros(len(cohort)),
-        cohort.subject,
+        np.concatenate(past).astype(np.float64),
+        given,
+        np.zeros(len(given)),
+        np.concatenate([others.subject, cohort.subject + others.subject.max() + 1]),
         len(cohort.study.formulary.treatments),
     )
-    found = fit_propensity(trial, assign_folds(trial, rng))
+    found = fit_propensity(trial, assign_folds(trial, rng), ("splines", "forest"))
     print(f"usual care: {found.model}, log loss {found.log_loss}", flush=True)
-    return found.probability
+    return found.probability[len(others) :]
 
 
 def mixtures(

@@ -52,6 +52,8 @@ from posology.workflows.results import Row, rows_to_table
 
 NETWORK, STACK = "network", "stack"
 """The methods of the neural network alone, and of the network with other models where they help."""
+SOLVED = "solved at once, without epochs"
+"""A phase in closed form, or one that had nothing to learn."""
 SUPERVISED, REINFORCEMENT = "first phase: supervised", "second phase: reinforcement"
 IMITATION = "behaviour_cloning"
 """The method that imitates usual care: there is nothing to show."""
@@ -111,8 +113,8 @@ class FitResult:
             "decisions."
         ]
         for phase, curve in self.phases.items():
-            last = f", {describe_epoch(curve[-1])}" if curve else ""
-            lines.append(f"{phase}: {len(curve)} epochs{last}")
+            epochs = f"{len(curve)} epochs, {describe_epoch(curve[-1])}" if curve else SOLVED
+            lines.append(f"{phase}: {epochs}")
         if self.stack is not None:
             lines += describe_stack(self.stack, self.study.dose.unit if self.study.dose else "")
         return "\n".join([*lines, *describe_evidence(self.evidence)])

@@ -1,5 +1,6 @@
 """What `fit` measures and keeps with a policy for every later answer: effects, doses, rules."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -82,7 +83,7 @@ def measure_effects(result: EffectResult) -> dict[str, Any]:
     source = EvidenceSource(
         study=result.estimates,
         nuisance=result.nuisance,
-        harms={name: HarmStudy(n, _harm_unit(name)) for name, n in result.harms.items()},
+        harms=_harm_studies(result.harms),
         names=study.formulary.names,
         unit="" if result.trial.is_binary else result.trial.unit,
         is_randomised=study.assignment.randomised,
@@ -117,9 +118,10 @@ def fit_patient_model(source: EvidenceSource, rng: np.random.Generator) -> Patie
     )
 
 
-def _harm_unit(name: str) -> str:
-    """Events have no unit; costs have the reward's."""
-    return name.partition(", in ")[2]
+def _harm_studies(harms: Mapping[str, Nuisance]) -> dict[str, HarmStudy]:
+    """Each harm by its name alone: events have no unit, costs have the reward's."""
+    parts = {name: name.partition(", in ") for name in harms}
+    return {said: HarmStudy(harms[name], unit) for name, (said, _, unit) in parts.items()}
 
 
 def _named(progress: Progress) -> Progress:
