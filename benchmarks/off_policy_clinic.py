@@ -1,8 +1,9 @@
 """Off-policy estimates in the virtual clinic, where every option's chance of success is known.
 
 Each review is a decision by itself; the truth of an option is its mean over the doses that the
-simulated clinicians would give. Policies are each option for all, shares of what is usual, and the
-best option by regressions learned on the training patients, more or less boldly.
+simulated clinicians would give. Policies are each option for all, the guideline, and the
+best option by regressions learned on the training patients, more or less boldly: the rest is what
+is known of usual care.
 """
 
 import argparse
@@ -47,29 +48,29 @@ def one_seed(seed: int, sizes: Sizes) -> list[dict]:
     keep = ~np.isnan(truth).any(axis=1)
     everybody, truth, usual = subset_decisions(everybody, keep), truth[keep], usual[keep]
     asked = everybody.split == TEST
-    estimated, truth, usual = behaviour(everybody, rng)[asked], truth[asked], usual[asked]
+    estimated, truth, usual = learned_care(everybody, rng)[asked], truth[asked], usual[asked]
     learned, evaluation = select_split(everybody, TRAIN), select_split(everybody, TEST)
     spec = fit_recent_window(learned, lags=2, code_steps=1)
     trial = as_trial(evaluation, spec)
     q = fit_outcome_regression(trial, assign_folds(trial, rng)).mean
     row, given = np.arange(len(trial)), trial.treatment
-    behaviours = {"known": usual[row, given], "estimated": estimated[row, given]}
     each = np.arange(len(trial) + 1)
     reviews = without_observations(given.astype(np.int32), trial.outcome, usual, each)
     results = []
     for name, policy in policies(learned, evaluation, spec, rng).items():
         for share in BOLD:
-            mixed = share * policy + (1 - share) * usual
-            data = OffPolicyData(
-                reviews,
-                target=mixed[row, given],
-                q=q[row, given],
-                v=(mixed * q).sum(axis=1),
-                patient=trial.subject,
-            )
-            earned = float((mixed * truth).sum(axis=1).mean())
-            case = Case("clinic", f"{name}_{share:g}", seed, 0, earned)
-            results += judged(case, data, behaviours, rng)
+            earned = ((share * policy + (1 - share) * usual) * truth).sum(axis=1)
+            case = Case("clinic", f"{name}_{share:g}", seed, 0, float(earned.mean()))
+            for split, behaviour in {"known": usual, "estimated": estimated}.items():
+                mixed = share * policy + (1 - share) * behaviour
+                data = OffPolicyData(
+                    reviews,
+                    target=mixed[row, given],
+                    q=q[row, given],
+                    v=(mixed * q).sum(axis=1),
+                    patient=trial.subject,
+                )
+                results += judged(case, data, {split: behaviour[row, given]}, rng)
     return results
 
 
@@ -78,7 +79,7 @@ def known(cohort: Cohort) -> Cohort:
     return subset_decisions(cohort, ~np.isnan(cohort.reward) & (cohort.treatment >= 0))
 
 
-def behaviour(cohort: Cohort, rng: np.random.Generator) -> np.ndarray:
+def learned_care(cohort: Cohort, rng: np.random.Generator) -> np.ndarray:
     """How often clinicians give each option: from the whole past, the date and the practice.
 
     Cross-fitted by patient among all of them, as it is learned without outcomes; the model of the
