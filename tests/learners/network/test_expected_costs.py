@@ -64,6 +64,13 @@ def test_unknown_costs_and_unfollowed_patients_teach_nothing() -> None:
     np.testing.assert_allclose(fit_costs(probability, seen)[0], LEVEL, atol=0.01)
 
 
+def test_where_no_cost_is_known_nothing_is_charged() -> None:
+    cohort, probability = drawn(50)
+    level, slope = fit_costs(probability, with_costs(cohort, np.full(50, np.nan)))
+    assert not level.any()
+    assert not slope.any()
+
+
 @pytest.fixture(scope="module")
 def fitted() -> tuple[Cohort, Cohort, NetworkPolicy]:
     train, validation = (small_cohort(seed, 600, best_known=False) for seed in (1, 2))

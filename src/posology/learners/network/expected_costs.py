@@ -47,14 +47,17 @@ def set_values_by_costs(
 def fit_costs(
     probability: Float64[np.ndarray, "decision treatment"], train: Cohort
 ) -> tuple[Float64[np.ndarray, " treatment"], Float64[np.ndarray, " treatment"]]:
-    """Expected cost of each option where every P(effective) is 0, and its slopes on these."""
-    options = probability.shape[1]
-    if train.cost is None or not train.study.reward.costs:
+    """Expected cost of each option where every P(effective) is 0, and its slopes on these.
+
+    All 0 where the study has no costs, or none is known.
+    """
+    options, weight = probability.shape[1], reward_weights(train).astype(np.float64)
+    cost = np.full(len(train), np.nan) if train.cost is None else train.cost.astype(np.float64)
+    known = (train.treatment >= 0) & ~np.isnan(cost) & (weight > 0)
+    if not train.study.reward.costs or not known.any():
         return np.zeros(options), np.zeros(options)
-    weight = reward_weights(train).astype(np.float64)
-    known = (train.treatment >= 0) & ~np.isnan(train.cost) & (weight > 0)
-    X, y, w = probability[known], train.cost[known].astype(np.float64), weight[known]
-    center = np.average(X, axis=0, weights=w) if len(y) else np.zeros(options)
+    X, y, w = probability[known], cost[known], weight[known]
+    center = np.average(X, axis=0, weights=w)
     given = np.eye(options)[train.treatment[known]]
     columns = np.column_stack([np.ones(len(y)), given, X - center])
     weighted = columns.T * w
