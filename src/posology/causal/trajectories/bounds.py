@@ -8,7 +8,7 @@ from jaxtyping import Float64
 from posology.causal.trajectories.gain import (
     TrajectoryGain,
     effective_patients,
-    error_factor,
+    errors_by_resampled,
 )
 
 CHANCE_OF_HARM = 0.05
@@ -33,5 +33,5 @@ def lower_bounds(
     moved = (counts @ (values - mean)) / patients
     reach = float(np.quantile((moved / error).max(axis=1), 1 - chance))
     sizes = np.array([effective_patients(each) for each in gains])
-    factors = np.array([error_factor(size) for size in sizes])
+    factors = np.array([errors_by_resampled(each, each.gain) for each in gains])
     return np.where(sizes >= MIN_EFFECTIVE, mean - reach * factors * error, -np.inf)

@@ -50,6 +50,10 @@ class LoggedCare:
         found = policy[row] / np.maximum(self.trajectories.logged_probability, 1e-12)
         return np.minimum(found, MAX_RATIO)
 
+    def counts(self) -> Float64[np.ndarray, " subject"]:
+        """Weight of each patient."""
+        return np.ones(len(self.trajectories)) if self.weight is None else self.weight
+
     def given(self, options: int) -> Matrix:
         """The option given as a policy of probability 1."""
         return np.eye(options)[self.trajectories.treatment]

@@ -34,6 +34,9 @@ MAX_ITERATIONS = 200
 MODEL_ALLOWANCE = 3.0
 """Errors are (1 + this / sqrt(effective sample size)) times those of resampled patients, for the
 errors of the models of values and of weights. Our choice, likewise."""
+LEANING = 0.4
+"""Standard deviations of error for each unit by which an estimate moves without the learner's
+predictions. Our choice, on development seeds (docs/decisions/off-policy-intervals.md)."""
 PerPatient = Float64[np.ndarray, " subject"]
 
 
@@ -47,6 +50,9 @@ class TrajectoryGain:
     """Returns as the patients were treated."""
     weight: Column
     """Weight of each decision in the estimate; averages 1 where the policy is usual care."""
+    leaning: float = 0.0
+    """By how much the value moves without the learner's predictions. By 0 if the weights were
+    right: what it leans on a model that may be wrong, no resampling shows."""
 
     @property
     def gain(self) -> PerPatient:
@@ -67,6 +73,13 @@ def error_factor(size: float) -> float:
     return float(1 + MODEL_ALLOWANCE / np.sqrt(max(size, 1e-9)))
 
 
+def errors_by_resampled(gain: TrajectoryGain, values: PerPatient) -> float:
+    """Factor on the standard error of the mean of these numbers, for what is not resampled."""
+    error = max(float(values.std()) / np.sqrt(len(values)), 1e-12)
+    models = error_factor(effective_patients(gain))
+    return float(np.hypot(models, LEANING * gain.leaning / error))
+
+
 def estimate_trajectory_gain(
     care: LoggedCare, policy: Matrix, rng: np.random.Generator
 ) -> TrajectoryGain:
@@ -83,18 +96,23 @@ def _estimate(
     care: LoggedCare, policy: Matrix, folds: list[Int64[np.ndarray, " subject"]]
 ) -> TrajectoryGain:
     """The estimate with the care's state, averaged over divisions into folds."""
-    model = _Model(
-        care,
-        care.ratio(policy),
-        care.option_columns(care.given(policy.shape[1])),
-        care.option_columns(policy),
-    )
-    count = np.ones(len(care.trajectories)) if care.weight is None else care.weight
+    model, count = _Model.of(care, policy), care.counts()
     parts = [_cross_fit(model, fold, count) for fold in folds]
     values, weight = (np.mean(column, axis=0) for column in zip(*parts, strict=True))
+    leaning = 0.0
+    if care.believed is not None:
+        alone = _Model.of(replace(care, believed=None), policy)
+        unaided = [
+            _weighted_values(alone, fold, count, own)
+            for fold, (_, own) in zip(folds, parts, strict=True)
+        ]
+        leaning = abs(float(np.average(np.mean(unaided, axis=0) - values, weights=count)))
     usual = episode_returns(care.trajectories, care.discount)
     return TrajectoryGain(
-        _pseudo_values(values, count), _pseudo_values(usual, count), weight * count[care.subject]
+        _pseudo_values(values, count),
+        _pseudo_values(usual, count),
+        weight * count[care.subject],
+        leaning,
     )
 
 
@@ -114,6 +132,7 @@ def _lean(precise: TrajectoryGain, robust: TrajectoryGain) -> TrajectoryGain:
         precise.values + share * difference,
         precise.usual,
         precise.weight + share * (robust.weight - precise.weight),
+        precise.leaning + share * (robust.leaning - precise.leaning),
     )
 
 
@@ -133,23 +152,38 @@ class _Model:
     """Columns of the action-value model for the option given, and their mean under the policy."""
     expected: Float64[np.ndarray, "decision column"]
 
+    @classmethod
+    def of(cls, care: LoggedCare, policy: Matrix) -> "_Model":
+        given = care.option_columns(care.given(policy.shape[1]))
+        return cls(care, care.ratio(policy), given, care.option_columns(policy))
+
 
 def _cross_fit(
     model: _Model, fold: Int64[np.ndarray, " subject"], count: PerPatient
 ) -> tuple[PerPatient, Column]:
     """Values of the patients and weights of the decisions, each patient counted so often."""
-    logged, subject = model.care.trajectories, model.care.subject
-    q, v, weight = (np.empty(len(subject)) for _ in range(3))
+    subject = model.care.subject
+    weight = np.empty(len(subject))
     for number in range(FOLDS):
         out = (fold == number)[subject]
-        learned = np.where(out, 0.0, count[subject])
-        slopes = _fit_values(model, learned)
+        weight[out] = _decision_weights(model, np.where(out, 0.0, count[subject]))[out]
+    return _weighted_values(model, fold, count, weight), weight
+
+
+def _weighted_values(
+    model: _Model, fold: Int64[np.ndarray, " subject"], count: PerPatient, weight: Column
+) -> PerPatient:
+    """Values of the patients with these weights of their decisions."""
+    logged, subject = model.care.trajectories, model.care.subject
+    q, v = np.empty(len(subject)), np.empty(len(subject))
+    for number in range(FOLDS):
+        out = (fold == number)[subject]
+        slopes = _fit_values(model, np.where(out, 0.0, count[subject]))
         q[out], v[out] = model.given[out] @ slopes, model.expected[out] @ slopes
-        weight[out] = _decision_weights(model, learned)[out]
     later = next_rows(v[:, None], logged)[:, 0]
     error = logged.reward + model.care.discount * later - q
     starts = logged.offsets[:-1]
-    return v[starts] + np.add.reduceat(weight * error, starts), weight
+    return v[starts] + np.add.reduceat(weight * error, starts)
 
 
 def _fit_values(model: _Model, count: Column) -> Float64[np.ndarray, " column"]:

@@ -15,7 +15,7 @@ from posology.causal.trajectories.care import LoggedCare, Matrix
 from posology.causal.trajectories.gain import (
     TrajectoryGain,
     effective_patients,
-    error_factor,
+    errors_by_resampled,
     estimate_trajectory_gain,
 )
 from posology.evaluation.intervals import Interval
@@ -69,9 +69,10 @@ def state_estimate(
             "too few were in the states, and treated, as this policy would treat them"
         )
         return StateEstimate(Refusal(BY_STATE, reason, size, patients), None)
-    factor = error_factor(size)
-    value = _interval(found.values, factor, rng, rule)
-    gain = _interval(found.gain, factor, rng, rule)
+    value, gain = (
+        _interval(each, errors_by_resampled(found, each), rng, rule)
+        for each in (found.values, found.gain)
+    )
     numbers = value.value, value.low, value.high, size, patients
     result = Estimate(BY_STATE, *numbers, found.values, pareto_k(found.weight))
     return StateEstimate(result, gain)
