@@ -14,9 +14,11 @@ from posology.causal.policy_value import (
 from posology.causal.trajectories.bounds import MIN_EFFECTIVE, lower_bounds
 from posology.causal.trajectories.care import LoggedCare
 from posology.causal.trajectories.gain import (
+    LEANING,
     TrajectoryGain,
     effective_patients,
     error_factor,
+    errors_by_resampled,
     estimate_trajectory_gain,
 )
 from posology.domain.trajectories import episode_offsets, state_codes, without_observations
@@ -168,3 +170,29 @@ def test_a_candidate_without_patients_has_no_bound() -> None:
     weight[:5] = 1.0
     gain = TrajectoryGain(np.full(300, 9.0), np.zeros(300), weight)
     assert lower_bounds([gain], np.random.default_rng(0))[0] == -np.inf
+
+
+def test_what_leans_on_predictions_is_less_certain() -> None:
+    """Weights of states that tell all need no predictions; where states tell nothing they do."""
+    care, codes = ward()
+    policy = np.eye(4)[np.zeros(len(codes), int)]
+    believed = np.random.default_rng(2).normal(size=(14, 4))[codes]
+    found, alone, blind = (
+        estimate_trajectory_gain(each, policy, np.random.default_rng(1))
+        for each in (
+            replace(care, believed=believed),
+            care,
+            replace(care, believed=believed, state=np.ones((len(codes), 1))),
+        )
+    )
+    error = found.values.std() / np.sqrt(len(found.values))
+    assert alone.leaning == 0
+    assert found.leaning < error
+    assert blind.leaning > 5 * found.leaning
+    moved = error_factor(effective_patients(blind)) * blind.gain.std()
+    wide = errors_by_resampled(blind, blind.gain) * blind.gain.std()
+    patients = len(blind.gain)
+    np.testing.assert_allclose(wide**2 - moved**2, patients * (LEANING * blind.leaning) ** 2)
+    certain = replace(blind, leaning=0.0)
+    bounds = [lower_bounds([each], np.random.default_rng(0))[0] for each in (blind, certain)]
+    assert bounds[0] < bounds[1]
