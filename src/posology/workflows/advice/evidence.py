@@ -121,7 +121,7 @@ def fit_patient_model(source: EvidenceSource, rng: np.random.Generator) -> Patie
 def _harm_studies(harms: Mapping[str, Nuisance]) -> dict[str, HarmStudy]:
     """Each harm by its name alone: events have no unit, costs have the reward's."""
     parts = {name: name.partition(", in ") for name in harms}
-    return {said: HarmStudy(harms[name], unit) for name, (said, _, unit) in parts.items()}
+    return {title: HarmStudy(harms[name], unit) for name, (title, _, unit) in parts.items()}
 
 
 def _named(progress: Progress) -> Progress:
