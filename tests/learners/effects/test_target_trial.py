@@ -88,7 +88,7 @@ def test_harms_and_costs_are_trials_of_their_own(cohort) -> None:
     harmed = replace(cohort, study=study, diagnosis=bled[:, None], reward=reward)
     found = build_secondary_trials(harmed, asked(harmed)).trials
     np.testing.assert_array_equal(found["bleeding"].outcome, bled)
-    np.testing.assert_allclose(found["cost of harms, in the reward's unit"].outcome, 0.5 * bled)
+    np.testing.assert_allclose(found["cost of harms, in units of the reward"].outcome, 0.5 * bled)
 
 
 def test_harms_that_are_hardly_known_are_named_with_the_reason(cohort) -> None:

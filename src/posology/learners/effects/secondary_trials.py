@@ -36,7 +36,7 @@ def build_secondary_trials(cohort: Cohort, study_trial: StudyTrial) -> Secondary
                 None if by is None else by[row, at],
             )
     if cohort.study.reward.costs:
-        columns["cost of harms, in the reward's unit"] = harm_costs(cohort, row)
+        columns["cost of harms, in units of the reward"] = harm_costs(cohort, row)
     trials, not_estimable, others = {}, {}, {}
     for name, (column, days, by) in columns.items():
         known = ~np.isnan(column)
