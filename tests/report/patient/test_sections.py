@@ -14,7 +14,7 @@ from tests.builders.recommendations import ADVICE_BY_STATE
     [
         (0.92, "More unusual than 92 of 100 patients that it learned from."),
         (0.999, "More unusual than nearly all patients that it learned from."),
-        (0.001, "More unusual than hardly any of the patients that it learned from."),
+        (0.001, "More usual than nearly all patients that it learned from."),
     ],
 )
 def test_how_unusual_a_patient_is(distance: float, text: str) -> None:

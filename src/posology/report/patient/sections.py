@@ -90,7 +90,7 @@ def _unusual(share: float) -> str:
     """Than which share of the training patients this one is more unusual."""
     less = 100 * share
     if less < 0.5:
-        return tr("More unusual than hardly any of the patients that it learned from.")
+        return tr("More usual than nearly all patients that it learned from.")
     if less >= 99.5:
         return tr("More unusual than nearly all patients that it learned from.")
     text = tr("More unusual than {count} of 100 patients that it learned from.")
