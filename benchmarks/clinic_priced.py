@@ -26,6 +26,7 @@ from posology.domain.policy import Policy
 from posology.domain.study import Study
 from posology.evaluation.intervals import Z_95
 from posology.learners.features.rewards import permitted_treatments
+from posology.learners.offline_rl.td_errors import clustered_mean
 from posology.learners.recipes import recipe_for_cohort
 from posology.simulators.clinic.harms import HARMS
 
@@ -97,20 +98,12 @@ def _rows(policies: dict[str, Policy], test: Cohort, truth: np.ndarray) -> Itera
     before, after = earned.values()
     columns = {**earned, "best by the truth": best, "second less first": after - before}
     for name, column in columns.items():
-        wide = Z_95 * _error(column, test.subject)
-        mean = float(column.mean())
-        yield row(
-            STUDY, name, "test", "value", mean, n=len(test), low=mean - wide, high=mean + wide
-        )
+        mean, error = clustered_mean(column, test.subject)
+        limits = {"low": mean - Z_95 * error, "high": mean + Z_95 * error}
+        yield row(STUDY, name, "test", "value", mean, n=len(test), **limits)
     for name, choice in chosen.items():
         for option, share in zip(test.study.formulary.names, choice.mean(axis=0), strict=True):
             yield row(STUDY, name, "test", f"share of {option}", float(share), n=len(test))
-
-
-def _error(column: np.ndarray, subject: np.ndarray) -> float:
-    """Standard error of a mean over decisions, those of a patient together."""
-    sums = np.bincount(subject, column - column.mean())
-    return float(np.sqrt((sums**2).sum()) / len(column))
 
 
 if __name__ == "__main__":

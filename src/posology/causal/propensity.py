@@ -28,6 +28,7 @@ _FEW, _MANY = (
     ("shares", "logistic", "splines", "boosting"),
     ("shares", "logistic", "splines", "forest"),
 )
+_TREES = {"boosting": make_boosted_classifier, "forest": make_forest_classifier}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -154,8 +155,7 @@ def _fit_on(
     trial: Trial, model: str, rest: Mask, here: Mask
 ) -> Float64[np.ndarray, "predicted treatment"]:
     """Propensities of the decisions `here` by a model fitted on the decisions `rest`."""
-    grows_trees = model in ("boosting", "forest")
-    columns = distinct_columns(trial.confounders) if grows_trees else trial.confounders
+    columns = distinct_columns(trial.confounders) if model in _TREES else trial.confounders
     X, new = columns[rest], columns[here]
     return _fit(model, X, trial.treatment[rest], new, trial.n_options)
 
@@ -173,9 +173,8 @@ def _fit(
     probability = np.tile(shares, (len(new), 1))
     if model == "shares":
         return probability
-    if model in ("boosting", "forest"):
-        make = make_boosted_classifier if model == "boosting" else make_forest_classifier
-        fitted = make().fit(fill_unknown(X), treatment)
+    if model in _TREES:
+        fitted = _TREES[model]().fit(fill_unknown(X), treatment)
         inputs = new
     else:
         basis = fit_basis(X, hinges=model == "splines", products=False)

@@ -14,6 +14,7 @@ from posology.evaluation.effects.effect_study import AnalysisPlan, analyse_effec
 from posology.evaluation.effects.held_out_rule import HeldOutRule
 from posology.evaluation.effects.reference import Reference
 from posology.evaluation.effects.verdict_sentence import Unit
+from posology.learners.effects.secondary_trials import COST_OF_HARMS
 from posology.learners.effects.target_trial import StudyTrial
 from posology.learners.features.tabular import LAST_VALUE
 from posology.workflows.advice import evidence as advice_evidence
@@ -103,6 +104,21 @@ def test_what_is_kept_is_what_the_study_found(found: EffectResult, kept: Artifac
     assert [harm.name for harm in high.harms] == ["bleeding"]
     assert high.harms[0].difference is not None
     assert high.harms[0].difference.value == pytest.approx(high.difference.value)
+
+
+def test_costs_have_their_unit_once_and_no_harm_displaces_another(found: EffectResult) -> None:
+    """Names of diagnoses are the study's: a comma in one begins no unit."""
+    names = ("pneumonia", "pneumonia, in hospital", COST_OF_HARMS)
+    harms = dict.fromkeys(names, found.nuisance)
+    evidence = {"effects": measure_effects(replace(found, harms=harms))}
+    kept = Artifact(fitted_policy("logistic"), found.cohort.study, evidence, "")
+    study = stored_evidence(kept).study
+    assert study is not None
+    assert [(h.name, h.unit) for h in study.options[1].harms] == [
+        ("pneumonia", ""),
+        ("pneumonia, in hospital", ""),
+        ("cost of harms", "units of the reward"),
+    ]
 
 
 def test_no_patient_is_kept(kept: Artifact) -> None:

@@ -9,6 +9,9 @@ from posology.domain.cohort import Cohort
 from posology.learners.effects.follow_up import follow_up_of, harm_costs
 from posology.learners.effects.target_trial import StudyTrial
 
+COSTS, COST_UNIT = "cost of harms", "units of the reward"
+COST_OF_HARMS = f"{COSTS}, in {COST_UNIT}"
+"""Name of the costs among the secondary outcomes; the others are the study's diagnoses."""
 MIN_KNOWN_SHARE = 0.2
 """Share of decisions in which a secondary outcome must be known. Our choice."""
 
@@ -36,7 +39,7 @@ def build_secondary_trials(cohort: Cohort, study_trial: StudyTrial) -> Secondary
                 None if by is None else by[row, at],
             )
     if cohort.study.reward.costs:
-        columns["cost of harms, in units of the reward"] = harm_costs(cohort, row)
+        columns[COST_OF_HARMS] = harm_costs(cohort, row)
     trials, not_estimable, others = {}, {}, {}
     for name, (column, days, by) in columns.items():
         known = ~np.isnan(column)

@@ -132,6 +132,7 @@ def _value_data(learned: NetworkPolicy, cohort: Cohort, discount: float) -> Poli
     behaviour, predicted = learned.behaviour_and_values(cohort.history, cohort.last_step)
     offsets = episode_offsets(cohort.subject)
     unobserved = is_truncated(cohort) & (discount > 0)
+    is_single = discount == 0 or not has_next_decision(cohort).any()
     return PolicyValueData(
         trajectories=without_observations(
             cohort.treatment,
@@ -143,8 +144,8 @@ def _value_data(learned: NetworkPolicy, cohort: Cohort, discount: float) -> Poli
         rewards=known_rewards(cohort).astype(np.float64),
         weight=reward_weights(cohort).astype(np.float64),
         predicted=predicted,
-        discount=discount if has_next_decision(cohort).any() else 0.0,
-        as_given=_values_as_given(learned, cohort),
+        discount=0.0 if is_single else discount,
+        as_given=_values_as_given(learned, cohort) if is_single else None,
     )
 
 

@@ -21,6 +21,7 @@ from posology.evaluation.effects.study_evidence import (
     build_study_evidence,
 )
 from posology.evaluation.table1.dose_evidence import measure_dose_evidence
+from posology.learners.effects.secondary_trials import COST_OF_HARMS, COST_UNIT, COSTS
 from posology.learners.features.tabular import FeatureSpec
 from posology.learners.guidelines.formula import FormulaPolicy, build_rule_policy
 from posology.workflows.advice.image_scores import with_image_scores
@@ -119,9 +120,11 @@ def fit_patient_model(source: EvidenceSource, rng: np.random.Generator) -> Patie
 
 
 def _harm_studies(harms: Mapping[str, Nuisance]) -> dict[str, HarmStudy]:
-    """Each harm by its name alone: events have no unit, costs have the reward's."""
-    parts = {name: name.partition(", in ") for name in harms}
-    return {title: HarmStudy(harms[name], unit) for name, (title, _, unit) in parts.items()}
+    """Each harm by its name; events have no unit, costs have the reward's."""
+    found = {name: HarmStudy(harm, "") for name, harm in harms.items() if name != COST_OF_HARMS}
+    if COST_OF_HARMS in harms:
+        found[COSTS] = HarmStudy(harms[COST_OF_HARMS], COST_UNIT)
+    return found
 
 
 def _named(progress: Progress) -> Progress:
